@@ -1,0 +1,73 @@
+#include <pybind11/stl.h>
+
+#include <memory>
+#include <optional>
+
+#include "bindings.hpp"
+#include "wsdhq/cpu.hpp"
+#include "wsdhq/icm.hpp"
+
+namespace wsdhq::bindings {
+namespace {
+
+Relaxation relaxation_named(const std::string& name) {
+    if (name == "none") {
+        return Relaxation::none;
+    }
+    if (name == "codebooks") {
+        return Relaxation::codebooks;
+    }
+    if (name == "data") {
+        return Relaxation::data;
+    }
+    throw py::value_error("relaxation: expected none, codebooks or data, got " + name);
+}
+
+std::unique_ptr<Encoder> make_encoder(const FloatArray& codebooks,
+                                      const std::optional<FloatArray>& metric, int threads) {
+    const CodebooksView view = codebooks_view(codebooks);
+    check_threads(threads);
+    if (metric) {
+        const auto dim = static_cast<py::ssize_t>(view.dim);
+        check_shape(*metric, "metric", {dim, dim});
+    }
+    const auto& kernels = active_kernels();
+    const float* data = metric ? metric->data() : nullptr;
+    py::gil_scoped_release released;
+    return std::make_unique<Encoder>(view, data, kernels, threads);
+}
+
+CodeArray encode(const Encoder& encoder, const FloatArray& vectors,
+                 const std::optional<CodeArray>& codes, std::uint32_t iterations,
+                 const std::string& relaxation, std::uint64_t seed, int threads) {
+    check_shape(vectors, "vectors", {-1, static_cast<py::ssize_t>(encoder.dim())});
+    check_threads(threads);
+    const auto num_codebooks = static_cast<py::ssize_t>(encoder.num_codebooks());
+    CodeArray out({vectors.shape(0), num_codebooks});
+    if (codes) {
+        check_shape(*codes, "codes", {vectors.shape(0), num_codebooks});
+        check_codes(codes_view(*codes), encoder.codebook_size());
+        std::copy(codes->data(), codes->data() + codes->size(), out.mutable_data());
+    }
+    const EncodeSettings settings{iterations, relaxation_named(relaxation), seed, threads};
+    const auto& kernels = active_kernels();
+    const VectorsView view = vectors_view(vectors);
+    std::uint8_t* data = out.mutable_data();
+    const bool warm = codes.has_value();
+    run_released([&](Interrupt& interrupt) {
+        encoder.encode(view, warm, settings, kernels, interrupt, data);
+    });
+    return out;
+}
+
+}  // namespace
+
+void bind_icm(py::module_& module) {
+    py::class_<Encoder>(module, "Encoder")
+        .def(py::init(&make_encoder), py::arg("codebooks").noconvert(),
+             py::arg("metric").noconvert(), py::arg("threads"))
+        .def("encode", &encode, py::arg("vectors").noconvert(), py::arg("codes").noconvert(),
+             py::arg("iterations"), py::arg("relaxation"), py::arg("seed"), py::arg("threads"));
+}
+
+}  // namespace wsdhq::bindings

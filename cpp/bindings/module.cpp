@@ -1,0 +1,94 @@
+// The private module wsdhq._core. Its callers, wsdhq.quant, validate and convert; it re-checks
+// sizes before any pointer is used.
+#include <pybind11/stl.h>
+
+#include <sstream>
+
+#include "bindings.hpp"
+#include "wsdhq/cpu.hpp"
+
+namespace wsdhq::bindings {
+
+void check_shape(const py::array& array, const char* name,
+                 std::initializer_list<py::ssize_t> expected) {
+    bool same = array.ndim() == static_cast<py::ssize_t>(expected.size());
+    std::ostringstream wanted;
+    py::ssize_t axis = 0;
+    for (const py::ssize_t length : expected) {
+        same = same && (length < 0 || array.shape(axis) == length);
+        wanted << (axis > 0 ? ", " : "") << (length < 0 ? "any" : std::to_string(length));
+        ++axis;
+    }
+    if (same) {
+        return;
+    }
+    std::ostringstream message;
+    message << name << ": expected shape (" << wanted.str() << "), got (";
+    for (py::ssize_t i = 0; i < array.ndim(); ++i) {
+        message << (i > 0 ? ", " : "") << array.shape(i);
+    }
+    throw py::value_error(message.str() + ")");
+}
+
+void check_threads(int threads) {
+    if (threads < 1) {
+        throw py::value_error("threads: expected at least 1, got " + std::to_string(threads));
+    }
+}
+
+void check_codes(CodesView codes, std::size_t codebook_size) {
+    if (codebook_size > 255) {
+        return;  // every byte is a code
+    }
+    const std::size_t count = codes.num_vectors * codes.num_codebooks;
+    for (std::size_t i = 0; i < count; ++i) {
+        if (codes.data[i] >= codebook_size) {
+            throw py::value_error("codes: row " + std::to_string(i / codes.num_codebooks) +
+                                  " holds code " + std::to_string(codes.data[i]) +
+                                  " for codebook " + std::to_string(i % codes.num_codebooks) +
+                                  ": expected codes below " + std::to_string(codebook_size));
+        }
+    }
+}
+
+VectorsView vectors_view(const FloatArray& array) {
+    return {array.data(), static_cast<std::size_t>(array.shape(0)),
+            static_cast<std::size_t>(array.shape(1))};
+}
+
+CodesView codes_view(const CodeArray& array) {
+    return {array.data(), static_cast<std::size_t>(array.shape(0)),
+            static_cast<std::size_t>(array.shape(1))};
+}
+
+CodebooksView codebooks_view(const FloatArray& array) {
+    check_shape(array, "codebooks", {-1, -1, -1});
+    if (array.size() == 0 || array.shape(1) > 256) {
+        throw py::value_error("codebooks: expected at least one codebook of 1 to 256 codewords");
+    }
+    return {array.data(), static_cast<std::size_t>(array.shape(0)),
+            static_cast<std::size_t>(array.shape(1)), static_cast<std::size_t>(array.shape(2))};
+}
+
+bool python_interrupted() {
+    const py::gil_scoped_acquire acquired;
+    return PyErr_CheckSignals() != 0;
+}
+
+}  // namespace wsdhq::bindings
+
+PYBIND11_MODULE(_core, module) {
+    using namespace wsdhq::bindings;
+    module.doc() = "The compiled core of wsdhq.quant. Private: its names may change.";
+    module.attr("__version__") = WSDHQ_VERSION;
+#ifdef _OPENMP
+    module.attr("has_openmp") = true;
+#else
+    module.attr("has_openmp") = false;
+#endif
+    module.def("simd_levels", [] { return wsdhq::simd_levels(); });
+    module.def("active_simd_level", [] { return std::string(wsdhq::active_kernels().name); });
+    bind_icm(module);
+    bind_statistics(module);
+    bind_aqd(module);
+}

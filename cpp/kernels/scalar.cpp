@@ -1,0 +1,140 @@
+// The scalar level: the definition of every kernel, in the instructions of the baseline.
+#include "kernels.hpp"
+
+namespace wsdhq::kernels {
+namespace {
+
+// Four floats that the compiler keeps in a register of the baseline of any architecture, element
+// by element the same arithmetic as scalars. Left to itself it spills the sums to memory and loses
+// a factor of five. Loads and stores may be of any alignment and alias plain floats.
+typedef float Lanes __attribute__((vector_size(16), aligned(4), may_alias));
+constexpr std::size_t kLanes = 4;
+constexpr std::size_t kRows = 4;                    // rows and
+constexpr std::size_t kHalf = 2;                    // lanes of a panel handled at once:
+constexpr std::size_t kHalfWidth = kHalf * kLanes;  // their sums fill half the registers
+static_assert(kPanelWidth % kHalfWidth == 0);
+
+Lanes load(const float* from) { return *reinterpret_cast<const Lanes*>(from); }
+void store(float* to, Lanes lanes) { *reinterpret_cast<Lanes*>(to) = lanes; }
+
+template <std::size_t Rows>
+void panel_products(const float* vectors, std::size_t dim, const float* panel, std::size_t width,
+                    float* products, std::size_t num_columns) {
+    for (std::size_t first = 0; first < width; first += kHalfWidth) {
+        Lanes sums[Rows][kHalf] = {};
+        for (std::size_t d = 0; d < dim; ++d) {
+            const float* weights = panel + d * kPanelWidth + first;
+#pragma GCC unroll 4
+            for (std::size_t row = 0; row < Rows; ++row) {
+                const float value = vectors[row * dim + d];
+#pragma GCC unroll 2
+                for (std::size_t lane = 0; lane < kHalf; ++lane) {
+                    sums[row][lane] += value * load(weights + lane * kLanes);
+                }
+            }
+        }
+        const std::size_t left = width - first < kHalfWidth ? width - first : kHalfWidth;
+        for (std::size_t row = 0; row < Rows; ++row) {
+            float* out = products + row * num_columns + first;
+            float values[kHalfWidth];
+            store(values, sums[row][0]);
+            store(values + kLanes, sums[row][1]);
+            for (std::size_t column = 0; column < left; ++column) {
+                out[column] = values[column];
+            }
+        }
+    }
+}
+
+void inner_products(const float* vectors, std::size_t num_vectors, std::size_t dim,
+                    const float* packed, std::size_t num_columns, float* products) {
+    for (std::size_t first = 0; first < num_columns; first += kPanelWidth) {
+        const float* panel = packed + first * dim;
+        const std::size_t left = num_columns - first;
+        const std::size_t width = left < kPanelWidth ? left : kPanelWidth;
+        std::size_t n = 0;
+        for (; n + kRows <= num_vectors; n += kRows) {
+            panel_products<kRows>(vectors + n * dim, dim, panel, width,
+                                  products + n * num_columns + first, num_columns);
+        }
+        for (; n < num_vectors; ++n) {
+            panel_products<1>(vectors + n * dim, dim, panel, width,
+                              products + n * num_columns + first, num_columns);
+        }
+    }
+}
+
+// The lowest index of the least value.
+std::size_t index_of_least(const float* values, std::size_t count) {
+    float least = values[0];
+    std::size_t k = 0;
+    if (count >= kLanes) {
+        Lanes lanes = load(values);
+        for (k = kLanes; k + kLanes <= count; k += kLanes) {
+            const Lanes next = load(values + k);
+            lanes = next < lanes ? next : lanes;
+        }
+        for (std::size_t lane = 0; lane < kLanes; ++lane) {
+            least = lanes[lane] < least ? lanes[lane] : least;
+        }
+    }
+    for (; k < count; ++k) {
+        least = values[k] < least ? values[k] : least;
+    }
+    for (k = 0; k + 1 < count; ++k) {
+        if (values[k] == least) {
+            break;
+        }
+    }
+    return k;
+}
+
+std::size_t icm_sweep(const float* unary, const float* pairwise, std::size_t num_codebooks,
+                      std::size_t codebook_size, const std::uint32_t* order, float* costs,
+                      std::uint8_t* codes) {
+    const std::size_t num_codewords = num_codebooks * codebook_size;
+    std::size_t changed = 0;
+    for (std::size_t step = 0; step < num_codebooks; ++step) {
+        const std::size_t m = order[step];
+        for (std::size_t k = 0; k < codebook_size; ++k) {
+            costs[k] = unary[m * codebook_size + k];
+        }
+        for (std::size_t other = 0; other < num_codebooks; ++other) {
+            if (other == m) {
+                continue;
+            }
+            const float* row = pairwise + (other * codebook_size + codes[other]) * num_codewords +
+                               m * codebook_size;
+            for (std::size_t k = 0; k < codebook_size; ++k) {
+                costs[k] += row[k];
+            }
+        }
+        const std::size_t best = index_of_least(costs, codebook_size);
+        if (best != codes[m]) {
+            codes[m] = static_cast<std::uint8_t>(best);
+            ++changed;
+        }
+    }
+    return changed;
+}
+
+void look_up_scores(const float* table, std::size_t num_codebooks, std::size_t codebook_size,
+                    const std::uint8_t* codes, std::size_t num_vectors, float* scores) {
+    for (std::size_t n = 0; n < num_vectors; ++n) {
+        const std::uint8_t* code = codes + n * num_codebooks;
+        float score = table[code[0]];
+        for (std::size_t m = 1; m < num_codebooks; ++m) {
+            score += table[m * codebook_size + code[m]];
+        }
+        scores[n] = score;
+    }
+}
+
+}  // namespace
+
+const KernelTable& scalar_kernels() {
+    static constexpr KernelTable table{"scalar", inner_products, icm_sweep, look_up_scores};
+    return table;
+}
+
+}  // namespace wsdhq::kernels

@@ -1,0 +1,55 @@
+from numpy import float32, float64, int64, uint8
+from numpy.typing import NDArray
+
+__version__: str
+has_openmp: bool
+
+def simd_levels() -> list[str]: ...
+def active_simd_level() -> str: ...
+def check_codes(codes: NDArray[uint8], codebook_size: int) -> None: ...
+def decode(
+    codebooks: NDArray[float32], codes: NDArray[uint8], threads: int
+) -> NDArray[float32]: ...
+def update_statistics(
+    vectors: NDArray[float32],
+    codes: NDArray[uint8],
+    histogram: NDArray[int64],
+    sums: NDArray[float64],
+    threads: int,
+) -> None: ...
+
+class Encoder:
+    def __init__(
+        self, codebooks: NDArray[float32], metric: NDArray[float32] | None, threads: int
+    ) -> None: ...
+    def encode(
+        self,
+        vectors: NDArray[float32],
+        codes: NDArray[uint8] | None,
+        iterations: int,
+        relaxation: str,
+        seed: int,
+        threads: int,
+    ) -> NDArray[uint8]: ...
+
+class Searcher:
+    def __init__(self, codebooks: NDArray[float32], similarity: str) -> None: ...
+    def norms(self, codes: NDArray[uint8], threads: int) -> NDArray[float32]: ...
+    def search(
+        self,
+        queries: NDArray[float32],
+        codes: NDArray[uint8],
+        norms: NDArray[float32],
+        positions: NDArray[int64] | None,
+        k: int,
+        threads: int,
+    ) -> tuple[NDArray[float32], NDArray[int64]]: ...
+    def range_search(
+        self,
+        queries: NDArray[float32],
+        codes: NDArray[uint8],
+        norms: NDArray[float32],
+        positions: NDArray[int64] | None,
+        threshold: float,
+        threads: int,
+    ) -> tuple[NDArray[int64], NDArray[float32], NDArray[int64]]: ...

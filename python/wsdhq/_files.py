@@ -1,0 +1,77 @@
+"""Files that are whole or absent: written beside their place, then renamed over it."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["atomic_path", "save_npy", "write_json", "write_text"]
+
+
+@contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary path beside `path`, renamed over it when the block succeeds.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        The final place. Its folder must exist.
+
+    Yields
+    ------
+    pathlib.Path
+        An empty file to write to. It is synchronised to disk and renamed over `path` at
+        the end; if the block raises, it is removed and `path` keeps what it held.
+
+    Raises
+    ------
+    FileNotFoundError
+        The folder of `path` does not exist.
+    IsADirectoryError
+        `path` is a folder.
+    """
+    final = Path(path)
+    if final.is_dir():
+        raise IsADirectoryError(f"{final} is a folder: expected the name of a file to write")
+    if not final.parent.is_dir():
+        raise FileNotFoundError(f"the folder {final.parent} of {final.name} does not exist")
+    descriptor, name = tempfile.mkstemp(prefix=f".{final.name}.", suffix=".part", dir=final.parent)
+    os.close(descriptor)
+    temporary = Path(name)
+    try:
+        # mkstemp makes private files; what a user writes should follow their umask.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        yield temporary
+        # Writers (safetensors, numpy) may replace the file, so it is reopened to be synced.
+        with temporary.open("rb+") as written:
+            os.fsync(written.fileno())
+        os.replace(temporary, final)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write `text` as UTF-8 to `path`, whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
+    """Write `value` as indented JSON to `path`, whole or not at all."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def save_npy(path: str | os.PathLike[str], array: NDArray[Any]) -> None:
+    """Write `array` in NumPy's .npy format to `path` (name kept as given), whole or not at all."""
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.save(file, array, allow_pickle=False)

@@ -1,0 +1,75 @@
+"""Reading of data: images, their tags, their labels, and vectors computed elsewhere.
+
+Everything is matched by row: line i of a tag file, row i of a label table and of a feature
+array belong to image i of a collection. NumPy and the standard library suffice, but for
+decoding images, which needs Pillow.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from wsdhq.data import folder
+from wsdhq.data.features import read_features
+from wsdhq.data.folder import TaggedImages
+from wsdhq.data.images import (
+    DecodedImages,
+    ImageCollection,
+    SkippedImage,
+    UnreadableImage,
+    decode_images,
+    open_images,
+)
+from wsdhq.data.labels import Grouping, Labels, read_labels
+from wsdhq.data.splits import split_rows
+from wsdhq.data.tags import read_tags
+
+__all__ = [
+    "DecodedImages",
+    "Grouping",
+    "ImageCollection",
+    "Labels",
+    "SkippedImage",
+    "TaggedImages",
+    "UnreadableImage",
+    "decode_images",
+    "load",
+    "open_images",
+    "read_features",
+    "read_labels",
+    "read_tags",
+    "split_rows",
+]
+
+_LOADERS: dict[str, Callable[..., TaggedImages]] = {"folder": folder.load}
+
+
+def load(name: str, root: str | os.PathLike[str], **options: Any) -> TaggedImages:
+    """Load a data set whose layout is known.
+
+    Parameters
+    ----------
+    name : str
+        The layout: ``"folder"`` (see `wsdhq.data.folder.load`).
+    root : str or PathLike
+        Where the data set lies.
+    **options
+        Handed to the loader of the layout.
+
+    Returns
+    -------
+    TaggedImages
+
+    Raises
+    ------
+    FileNotFoundError
+        The folder or something in it is missing.
+    ValueError
+        `name` is unknown, or the data set is not as described.
+    """
+    if name not in _LOADERS:
+        known = ", ".join(map(repr, _LOADERS))
+        raise ValueError(f"no data set layout is called {name!r}: known are {known}")
+    return _LOADERS[name](root, **options)

@@ -1,0 +1,114 @@
+"""Splits of a collection into query and database rows, and the checking of row numbers."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["check_integer", "check_rows", "split_rows"]
+
+
+def split_rows(
+    num_rows: int, num_queries: int, seed: int = 0
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Draw the query rows of a collection; the others are its database.
+
+    The protocol is fixed, so that a figure can be repeated by anyone with NumPy:
+    ``permutation = numpy.random.default_rng(seed).permutation(num_rows)``; its first
+    `num_queries` entries are the queries, in that order; the rest, sorted, the database.
+
+    Parameters
+    ----------
+    num_rows : int
+        Number of images, at least 1.
+    num_queries : int
+        Number of queries, 0 <= num_queries < num_rows.
+    seed : int
+        Seed of the permutation, not negative.
+
+    Returns
+    -------
+    query : (num_queries,) int64
+        Rows of the queries, in the order they were drawn.
+    database : (num_rows - num_queries,) int64
+        All other rows, ascending.
+
+    Raises
+    ------
+    TypeError
+        An argument is not an integer.
+    ValueError
+        An argument is out of its range.
+    """
+    num_rows = check_integer(num_rows, "num_rows")
+    num_queries = check_integer(num_queries, "num_queries")
+    seed = check_integer(seed, "seed")
+    if num_rows < 1:
+        raise ValueError(f"num_rows must be at least 1, got {num_rows}")
+    if not 0 <= num_queries < num_rows:
+        raise ValueError(
+            f"num_queries must be at least 0 and less than the number of rows ({num_rows}), "
+            f"so that the database is not empty; got {num_queries}"
+        )
+    if seed < 0:
+        raise ValueError(f"seed must not be negative, got {seed}")
+    permutation = np.random.default_rng(seed).permutation(num_rows).astype(np.int64, copy=False)
+    return permutation[:num_queries].copy(), np.sort(permutation[num_queries:])
+
+
+def check_rows(rows: ArrayLike, num_rows: int, argument: str = "rows") -> NDArray[np.int64]:
+    """Return `rows` as an int64 array after checking that each is a row of the collection.
+
+    Parameters
+    ----------
+    rows : (n,) array_like of integers
+        Row numbers, 0 .. num_rows - 1, in any order, repeated or not. An empty sequence is
+        accepted whatever its dtype.
+    num_rows : int
+        Size of the collection.
+    argument : str
+        What the messages call `rows`.
+
+    Returns
+    -------
+    (n,) int64
+
+    Raises
+    ------
+    TypeError
+        `rows` does not hold integers.
+    ValueError
+        `rows` is not one-dimensional or holds a number outside the collection.
+    """
+    array = np.asarray(rows)
+    if array.ndim != 1:
+        raise ValueError(f"{argument} must be one-dimensional, got shape {array.shape}")
+    if array.size == 0:
+        return np.empty(0, dtype=np.int64)
+    if not np.issubdtype(array.dtype, np.integer):
+        raise TypeError(f"{argument} must hold integer row numbers, got dtype {array.dtype}")
+    outside = (array < 0) | (array >= num_rows)
+    if outside.any():
+        place = int(np.argmax(outside))
+        raise ValueError(
+            f"{argument}[{place}] is {array[place]}: expected a row number from 0 to "
+            f"{num_rows - 1}, as there are {num_rows} rows"
+            if num_rows
+            else f"{argument}[{place}] is {array[place]}, but there are no rows"
+        )
+    return array.astype(np.int64)
+
+
+def check_integer(value: Any, argument: str) -> int:
+    """Return `value` as an int; TypeError, naming `argument`, if it is none (True is none)."""
+    if isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{argument} must be an integer, got {value!r}")
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(
+            f"{argument} must be an integer, got {value!r} of type {type(value).__name__}"
+        ) from None

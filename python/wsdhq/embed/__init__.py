@@ -1,0 +1,35 @@
+"""The PyTorch half: tags to a semantic hypersphere, images onto it, quantised jointly.
+
+Names are imported when they are first used: reading tags or settings needs no torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wsdhq.embed.config import TrainConfig
+    from wsdhq.embed.model import EmbeddedImages, TrainedModel
+    from wsdhq.embed.training import train
+
+__all__ = ["EmbeddedImages", "TrainConfig", "TrainedModel", "train"]
+
+_HOME = {
+    "EmbeddedImages": "wsdhq.embed.model",
+    "TrainConfig": "wsdhq.embed.config",
+    "TrainedModel": "wsdhq.embed.model",
+    "train": "wsdhq.embed.training",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

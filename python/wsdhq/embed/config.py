@@ -1,0 +1,287 @@
+"""Settings of a training run: checked when made, kept beside the run as config.toml."""
+
+from __future__ import annotations
+
+import math
+import os
+import tomllib
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from wsdhq._files import atomic_path
+
+__all__ = ["TrainConfig"]
+
+SCHEDULES = ("cosine", "constant", "halving")
+RELAXATIONS = ("codebooks", "data", None)
+
+# TOML has no null: None is written as this word where leaving the key out would mean
+# another default.
+_NONE = "none"
+_PATHS = ("out", "features", "images", "tags", "word_vectors")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """Everything that decides the outcome of `train`, besides the input files themselves.
+
+    Parameters
+    ----------
+    out : path
+        The run directory.
+    tags : path
+        Tags, `.txt` or `.jsonl` (`wsdhq.data.read_tags`).
+    features, images : path
+        Exactly one of them. `features`: an (N, F) `.npy` of cached backbone output.
+        `images`: a folder, a `.zip` or a `.txt` list (`wsdhq.data.open_images`).
+    bits : int
+        Length of a code, a positive multiple of 8: one byte, so one codebook of 256
+        codewords, per 8 bits.
+    word_vectors : path or None
+        Word vectors to load (word2vec binary or text, `.kv`); None trains them on the tags.
+    word_dim, word_epochs : int
+        Dimension and passes of word vectors trained on the tags.
+    min_count : int
+        Tags carried by fewer images are dropped.
+    num_neighbours, threshold, radius : int, float, float
+        k, tau and eps of method section 1: neighbours in the correlation graph, smallest
+        cosine of an edge, distance within which enhanced tags merge.
+    num_queries, split_seed : int
+        Rows held out of the training and of the quantiser as queries to evaluate with
+        (`wsdhq.data.split_rows` over the rows that could be read).
+    epochs, batch_size : int
+        Passes over the training rows, images per step (batches are of nearly equal size).
+    learning_rate : float
+        Rate of Adam for the backbone.
+    head_rate_factor : float
+        The head learns with `head_rate_factor * learning_rate`, in features mode too.
+    schedule : {"cosine", "constant", "halving"}
+        Rate over the steps: falling to 0 along a half cosine, constant, or halved after
+        every `halve_every` steps.
+    halve_every : int
+        Steps between halvings, for "halving" only.
+    weight_decay : float
+        Decoupled weight decay, scaled by the rate of each group.
+    hidden_dim : int or None
+        Width of the head's hidden layer; None is the paper's linear head.
+    dropout : float
+        Dropout before the last layer of the head, 0 <= dropout < 1.
+    gamma : float
+        Shape of the adaptive margin (method section 2).
+    num_negatives : int or None
+        Hardest tags taken as negatives per image; None takes all, as the released code.
+    quantisation_weight : float
+        lambda, the weight of the cosine quantisation loss with Sigma as a sum over tags.
+    update_every : int
+        Epochs between updates of codes and codebooks.
+    relaxation : {"codebooks", "data", None}
+        Stochastic relaxation of the encoder.
+    seed : int
+        Seed of everything that is random, 0 .. 2^32 - 1.
+    threads : int or None
+        Threads of torch and of the quantiser; None uses all cores. Sums in torch may round
+        differently with another number.
+    image_size : int
+        Images are resized to `image_size` x `image_size`, at least 16.
+    augment : bool
+        Mirror and shift training images at random.
+    backbone : str
+        Name of the backbone in images mode (`wsdhq.embed.backbones.BACKBONES`), used where
+        no module is given to `train`.
+    device : str
+        "cpu", "cuda" or "cuda:N".
+
+    Raises
+    ------
+    TypeError
+        A value of the wrong type; the message names the field.
+    ValueError
+        A value out of range, or not exactly one of `features` and `images`.
+    """
+
+    out: str
+    tags: str
+    features: str | None = None
+    images: str | None = None
+    bits: int = 32
+    word_vectors: str | None = None
+    word_dim: int = 128
+    word_epochs: int = 20
+    min_count: int = 5
+    num_neighbours: int = 20
+    threshold: float = 0.75
+    radius: float = 0.1
+    num_queries: int = 0
+    split_seed: int = 0
+    epochs: int = 20
+    batch_size: int = 256
+    learning_rate: float = 3e-4
+    head_rate_factor: float = 10.0
+    schedule: str = "cosine"
+    halve_every: int = 300
+    weight_decay: float = 0.0
+    hidden_dim: int | None = None
+    dropout: float = 0.0
+    gamma: float = 1.0
+    num_negatives: int | None = 1000
+    quantisation_weight: float = 1e-4
+    update_every: int = 2
+    relaxation: str | None = "codebooks"
+    seed: int = 0
+    threads: int | None = None
+    image_size: int = 64
+    augment: bool = True
+    backbone: str = "small"
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        for name in _PATHS:
+            value = getattr(self, name)
+            if isinstance(value, os.PathLike):
+                object.__setattr__(self, name, os.fspath(value))
+        for field in fields(self):
+            object.__setattr__(self, field.name, _checked_type(field, getattr(self, field.name)))
+        if (self.features is None) == (self.images is None):
+            given = "both" if self.features is not None else "neither"
+            raise ValueError(f"expected exactly one of features and images, got {given}")
+        for name in ("word_dim", "word_epochs", "min_count", "num_neighbours"):
+            self._check_at_least(name, 1)
+        for name in ("epochs", "batch_size", "halve_every", "update_every"):
+            self._check_at_least(name, 1)
+        for name in ("hidden_dim", "num_negatives", "threads"):
+            self._check_at_least(name, 1)
+        for name in ("num_queries", "split_seed", "seed", "weight_decay", "quantisation_weight"):
+            self._check_at_least(name, 0)
+        for name in ("learning_rate", "head_rate_factor", "gamma"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
+        self._check_at_least("radius", 0)
+        self._check_at_least("image_size", 16)
+        if self.seed >= 2**32:
+            raise ValueError(f"seed must be below 2^32, got {self.seed}")
+        if self.bits < 8 or self.bits % 8:
+            raise ValueError(f"bits must be a positive multiple of 8, got {self.bits}")
+        if not -1 <= self.threshold <= 1:
+            raise ValueError(f"threshold must be a cosine, -1 .. 1, got {self.threshold}")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout must be in 0 <= dropout < 1, got {self.dropout}")
+        self._check_choice("schedule", SCHEDULES)
+        self._check_choice("relaxation", RELAXATIONS)
+        kind, _, number = self.device.partition(":")
+        if self.device != "cpu" and (kind != "cuda" or (number and not number.isdigit())):
+            raise ValueError(f"device must be 'cpu', 'cuda' or 'cuda:N', got {self.device!r}")
+
+    @property
+    def num_codebooks(self) -> int:
+        """Codebooks of 256 codewords, one per byte of a code."""
+        return self.bits // 8
+
+    def to_toml(self) -> str:
+        """The settings as TOML, paths as they were given.
+
+        Returns
+        -------
+        str
+            Text from which `from_toml` makes an equal configuration.
+        """
+        import tomli_w
+
+        defaults = {field.name: field.default for field in fields(self)}
+        table: dict[str, Any] = {}
+        for name, value in asdict(self).items():
+            if value is not None:
+                table[name] = value
+            elif defaults[name] is not None:
+                table[name] = _NONE
+        return tomli_w.dumps(table)
+
+    @classmethod
+    def from_toml(cls, text: str, source: str = "config.toml") -> TrainConfig:
+        """Read settings from TOML text.
+
+        Parameters
+        ----------
+        text : str
+            A table of settings; keys that are missing take their defaults.
+        source : str
+            Where the text is from, for error messages.
+
+        Raises
+        ------
+        TypeError, ValueError
+            No TOML, an unknown key (the message lists the known ones), a key that is
+            required and missing, or a value that the class refuses.
+        """
+        try:
+            table = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise ValueError(f"{source}: expected TOML: {error}") from error
+        known = {field.name: field for field in fields(cls)}
+        for name in table:
+            if name not in known:
+                raise ValueError(
+                    f"{source}: unknown key {name!r}; known keys: {', '.join(sorted(known))}"
+                )
+        for name in ("out", "tags"):
+            if name not in table:
+                raise ValueError(f"{source}: the key {name!r} is missing")
+        for name, value in table.items():
+            optional = "None" in str(known[name].type) and known[name].default is not None
+            if optional and value == _NONE:
+                table[name] = None
+        try:
+            return cls(**table)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{source}: {error}") from error
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write `to_toml()` to `path`, whole or not at all."""
+        with atomic_path(path) as temporary:
+            temporary.write_text(self.to_toml(), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> TrainConfig:
+        """Read a file that `save` wrote.
+
+        Raises
+        ------
+        FileNotFoundError
+            `path` does not exist.
+        TypeError, ValueError
+            As `from_toml`; the message names the file.
+        """
+        if not Path(path).is_file():
+            raise FileNotFoundError(f"{path}: no such file; expected the settings of a run, TOML")
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{path}: expected UTF-8 text: {error}") from error
+        return cls.from_toml(text, source=os.fspath(path))
+
+    def _check_at_least(self, name: str, smallest: int) -> None:
+        value = getattr(self, name)
+        if value is not None and value < smallest:
+            raise ValueError(f"{name} must be at least {smallest}, got {value}")
+
+    def _check_choice(self, name: str, choices: tuple[str | None, ...]) -> None:
+        value = getattr(self, name)
+        if value not in choices:
+            known = ", ".join(repr(choice) for choice in choices)
+            raise ValueError(f"{name} must be one of {known}; got {value!r}")
+
+
+def _checked_type(field: Any, value: Any) -> Any:
+    # Annotations are strings here: "int | None" and the like, with one base type each.
+    base, _, optional = field.type.partition(" | ")
+    if value is None and optional:
+        return None
+    expected = {"str": str, "int": int, "float": float, "bool": bool}[base]
+    if expected is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if not isinstance(value, expected) or (expected is int and isinstance(value, bool)):
+        allowed = f"{base} or None" if optional else base
+        raise TypeError(f"{field.name} must be {allowed}, got {type(value).__name__}: {value!r}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{field.name} must be finite, got {value}")
+    return value

@@ -1,0 +1,118 @@
+"""The hyperspherical head: from backbone features to unit vectors (method, "Symbols", r_n)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+__all__ = ["HypersphericalHead"]
+
+_ROWS_PER_BLOCK = 8192
+
+
+class HypersphericalHead(nn.Module):
+    """`r = tanh(W v + b) / ||tanh(W v + b)||`, with an optional hidden layer before it.
+
+    Features are first shifted and scaled by two stored buffers (`shift`, (F,), and `scale`,
+    a scalar; identity until `fit_scaling`), so that backbones of any magnitude meet
+    the tanh where it is neither linear nor saturated.
+
+    Parameters
+    ----------
+    in_dim : int
+        Width F of the features, at least 1.
+    dim : int
+        Width D of the semantic space, at least 1.
+    hidden_dim : int or None
+        Width of a hidden layer with GELU; None is the paper's linear head.
+    dropout : float
+        Share of the hidden units (of the features where there is no hidden layer) set to
+        zero in training, 0 <= dropout < 1.
+
+    Raises
+    ------
+    ValueError
+        A width below 1 or `dropout` out of range.
+    """
+
+    shift: Tensor
+    scale: Tensor
+
+    def __init__(
+        self, in_dim: int, dim: int, hidden_dim: int | None = None, dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        for name, width in (("in_dim", in_dim), ("dim", dim), ("hidden_dim", hidden_dim)):
+            if width is not None and width < 1:
+                raise ValueError(f"{name} must be at least 1, got {width}")
+        if not 0 <= dropout < 1:
+            raise ValueError(f"dropout must be in 0 <= dropout < 1, got {dropout}")
+        self.in_dim = in_dim
+        self.dim = dim
+        self.register_buffer("shift", torch.zeros(in_dim))
+        self.register_buffer("scale", torch.ones(()))
+        self.hidden = None if hidden_dim is None else nn.Linear(in_dim, hidden_dim)
+        self.dropout = nn.Dropout(dropout)
+        self.transform = nn.Linear(hidden_dim or in_dim, dim)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Embed features.
+
+        Parameters
+        ----------
+        features : Tensor, (B, F), float32
+
+        Returns
+        -------
+        Tensor, (B, D), float32
+            Unit rows. A row whose tanh is zero in every dimension stays zero: it has no
+            direction, and a division by zero would only spread NaN.
+        """
+        hidden = (features - self.shift) * self.scale
+        if self.hidden is not None:
+            hidden = functional.gelu(self.hidden(hidden))
+        return functional.normalize(torch.tanh(self.transform(self.dropout(hidden))), dim=1)
+
+    def fit_scaling(
+        self, features: NDArray[np.floating[Any]], rows: NDArray[np.int64] | None = None
+    ) -> None:
+        """Set the buffers: features centred, with a mean square of 1 per dimension.
+
+        One scale for all dimensions keeps the geometry of the backbone. Sums are taken in
+        float64, block by block, so that `features` may be a memory map.
+
+        Parameters
+        ----------
+        features : array, (N, F), floating point
+        rows : array of int64, optional
+            The rows to look at (training rows); all by default.
+
+        Raises
+        ------
+        ValueError
+            `features` has another width than the head, or there is no row to look at.
+        """
+        if features.ndim != 2 or features.shape[1] != self.in_dim:
+            raise ValueError(f"features must have shape (N, {self.in_dim}), got {features.shape}")
+        count = len(features) if rows is None else len(rows)
+        if count == 0:
+            raise ValueError("features: at least one row is needed to fit the scaling, got none")
+        total = np.zeros(self.in_dim)
+        squares = 0.0
+        # Squares are taken about the first row: large common offsets would cancel badly.
+        origin = features[0 if rows is None else rows[0]].astype(np.float64)
+        for start in range(0, count, _ROWS_PER_BLOCK):
+            block = slice(start, start + _ROWS_PER_BLOCK)
+            values = features[block if rows is None else rows[block]].astype(np.float64) - origin
+            total += values.sum(axis=0)
+            squares += float(np.vdot(values, values))
+        offset = total / count
+        variance = (squares / count - float(offset @ offset)) / self.in_dim
+        self.shift.copy_(torch.from_numpy(origin + offset))
+        self.scale.fill_(1.0 / math.sqrt(variance) if variance > 1e-30 else 1.0)

@@ -1,0 +1,174 @@
+"""The files of a trained model: config.toml, tags.json and model.safetensors."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from wsdhq._files import write_json
+from wsdhq.embed.backbones import make_backbone
+from wsdhq.embed.checkpoint import load_weights, read_tensors, write_tensors
+from wsdhq.embed.config import TrainConfig
+from wsdhq.embed.heads import HypersphericalHead
+from wsdhq.embed.losses import semantic_metric
+from wsdhq.embed.network import EmbeddingNetwork, backbone_width
+from wsdhq.embed.quantisation import CODEBOOK_SIZE, make_quantizer, with_codebooks
+from wsdhq.embed.run_directory import RUN_FILES, RunDirectory
+from wsdhq.embed.tags import SemanticSphere
+from wsdhq.quant import AdditiveQuantizer
+
+__all__ = ["build_network", "read_model", "write_model"]
+
+_FORMAT = "wsdhq model 1"
+_PREFIX = "network."
+
+
+def build_network(
+    config: TrainConfig, in_dim: int | None, dim: int, backbone: nn.Module | None = None
+) -> EmbeddingNetwork:
+    """A network with the structure that the settings ask for.
+
+    Parameters
+    ----------
+    config : TrainConfig
+    in_dim : int or None
+        Width of the features; None in images mode.
+    dim : int
+        Width of the semantic space.
+    backbone : torch.nn.Module, optional
+        In place of the one that `config.backbone` names; used itself, not copied.
+
+    Returns
+    -------
+    EmbeddingNetwork
+        Weights drawn from torch's current random state.
+
+    Raises
+    ------
+    TypeError, ValueError
+        `backbone` is no module that gives rows of features, or is given in features mode.
+    """
+    if config.images is None:
+        if backbone is not None:
+            raise ValueError("backbone: features need none, expected None in features mode")
+        width = in_dim
+    else:
+        backbone = make_backbone(config.backbone) if backbone is None else backbone
+        width = backbone_width(backbone, config.image_size)
+    if width is None:
+        raise ValueError("in_dim: the width of the features is needed in features mode")
+    head = HypersphericalHead(width, dim, config.hidden_dim, config.dropout)
+    return EmbeddingNetwork(head, backbone)
+
+
+def write_model(
+    path: str | os.PathLike[str],
+    config: TrainConfig,
+    network: EmbeddingNetwork,
+    quantizer: AdditiveQuantizer,
+    tags: SemanticSphere,
+) -> None:
+    """Write the files of a model; model.safetensors last, so that its presence means whole."""
+    run = RunDirectory(path)
+    run.path.mkdir(parents=True, exist_ok=True)
+    config.save(run.file("config.toml"))
+    write_json(run.file("tags.json"), tags.to_json())
+    tensors = {_PREFIX + name: value for name, value in network.state_dict().items()}
+    tensors["codebooks"] = torch.from_numpy(np.array(quantizer.codebooks))
+    tensors["metric"] = torch.from_numpy(semantic_metric(tags.sphere))
+    tensors["sphere"] = torch.from_numpy(np.array(tags.sphere))
+    write_tensors(
+        run.file("model.safetensors"),
+        tensors,
+        {"format": _FORMAT, "backbone": _backbone_kind(network.backbone)},
+    )
+
+
+def read_model(
+    path: str | os.PathLike[str], backbone: nn.Module | None, device: str
+) -> tuple[TrainConfig, EmbeddingNetwork, AdditiveQuantizer, SemanticSphere]:
+    """Read what `write_model` wrote; for the errors see `TrainedModel.load`."""
+    run = RunDirectory(path)
+    if not run.path.is_dir():
+        raise FileNotFoundError(f"{run.path}: there is no such run directory")
+    for name in ("config.toml", "tags.json", "model.safetensors"):
+        if not run.file(name).is_file():
+            unfinished = run.file("checkpoint.safetensors").is_file()
+            advice = "; the training has not ended: resume it" if unfinished else ""
+            raise FileNotFoundError(
+                f"{run.file(name)} is missing: expected {RUN_FILES[name]}{advice}"
+            )
+    config = TrainConfig.load(run.file("config.toml"))
+    source = os.fspath(run.file("model.safetensors"))
+    tensors, metadata = read_tensors(source)
+    if metadata.get("format") != _FORMAT:
+        raise ValueError(
+            f"{source}: expected the format {_FORMAT!r}, got {metadata.get('format')!r}"
+        )
+    if metadata.get("backbone") == "given" and backbone is None:
+        raise ValueError(
+            f"{source}: the model was trained with a backbone of the user's own: "
+            "give it as backbone=module"
+        )
+    codebooks = _matrix(tensors, "codebooks", source, (config.num_codebooks, CODEBOOK_SIZE, None))
+    dim = codebooks.shape[2]
+    sphere = _matrix(tensors, "sphere", source, (None, dim))
+    metric = _matrix(tensors, "metric", source, (dim, dim))
+    tags = _read_tags(run, sphere)
+
+    weights = {
+        name.removeprefix(_PREFIX): value
+        for name, value in tensors.items()
+        if name.startswith(_PREFIX)
+    }
+    shift = weights.get("head.shift")
+    if shift is None or shift.ndim != 1:
+        raise ValueError(f"{source}: expected the tensor {_PREFIX + 'head.shift'!r}, (F,)")
+    # The weights drawn here are replaced at once, so that no random state need be touched.
+    with torch.random.fork_rng(devices=[]):
+        network = build_network(config, len(shift), dim, backbone)
+    load_weights(network, weights, source)
+    quantizer = with_codebooks(make_quantizer(config, metric), codebooks)
+    return config, network.to(device), quantizer, tags
+
+
+def _backbone_kind(backbone: nn.Module | None) -> str:
+    if backbone is None:
+        return "none"
+    return "named" if type(backbone).__module__ == make_backbone.__module__ else "given"
+
+
+def _read_tags(run: RunDirectory, sphere: NDArray[np.float32]) -> SemanticSphere:
+    path = run.file("tags.json")
+    try:
+        return SemanticSphere.from_json(json.loads(path.read_text(encoding="utf-8")), sphere)
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"{path}: expected {RUN_FILES['tags.json']}, fitting model.safetensors: {error}"
+        ) from error
+
+
+def _matrix(
+    tensors: dict[str, Tensor], name: str, source: str, shape: tuple[int | None, ...]
+) -> NDArray[Any]:
+    wanted = "(" + ", ".join("any" if size is None else str(size) for size in shape) + ")"
+    value = tensors.get(name)
+    if value is None:
+        raise ValueError(f"{source}: expected the tensor {name!r}, {wanted} float32; it is missing")
+    fits = value.ndim == len(shape) and all(
+        size is None or size == got for size, got in zip(shape, value.shape)
+    )
+    if not fits or value.dtype != torch.float32:
+        raise ValueError(
+            f"{source}: expected the tensor {name!r} to be {wanted} float32, "
+            f"got {tuple(value.shape)} {value.dtype}"
+        )
+    if not torch.isfinite(value).all():
+        raise ValueError(f"{source}: the tensor {name!r} holds NaN or infinite values")
+    return value.numpy()

@@ -1,0 +1,37 @@
+"""Torch's thread count, borrowed for the length of a block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+__all__ = ["torch_threads"]
+
+
+@contextmanager
+def torch_threads(threads: int | None) -> Iterator[None]:
+    """Within the block torch uses `threads` threads; what was set before is restored after it.
+
+    Parameters
+    ----------
+    threads : int or None
+        At least 1; None changes nothing.
+
+    Raises
+    ------
+    ValueError
+        `threads` is below 1.
+    """
+    if threads is None:
+        yield
+        return
+    if threads < 1:
+        raise ValueError(f"threads must be at least 1, or None, got {threads}")
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,296 @@
+"""Training from files to a run directory (method section 4)."""
+
+from __future__ import annotations
+
+import logging
+import time
+import zlib
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from wsdhq._files import save_npy, write_json
+from wsdhq.data import split_rows
+from wsdhq.embed.checkpoint import read_checkpoint, write_checkpoint
+from wsdhq.embed.config import TrainConfig
+from wsdhq.embed.inputs import TrainingInputs, read_inputs
+from wsdhq.embed.loop import (
+    INITIAL_WEIGHTS,
+    TrainingState,
+    TrainingTask,
+    make_optimiser,
+    seeded,
+    train_epoch,
+    training_embeddings,
+    update_quantiser,
+)
+from wsdhq.embed.losses import semantic_metric
+from wsdhq.embed.model import TrainedModel
+from wsdhq.embed.model_files import build_network
+from wsdhq.embed.progress import ProgressBar
+from wsdhq.embed.quantisation import make_quantizer, with_codebooks
+from wsdhq.embed.run_directory import RunDirectory
+from wsdhq.embed.tags import SemanticSphere, build_semantic_sphere
+from wsdhq.embed.threads import torch_threads
+from wsdhq.embed.word_vectors import load_word_vectors, train_word_vectors
+
+__all__ = ["train"]
+
+_logger = logging.getLogger("wsdhq")
+# Images shown to a user's own backbone to find the scale of its features.
+_SCALING_SAMPLE = 1024
+
+ProgressCallback = Callable[[dict[str, Any]], None]
+
+
+def train(
+    config: TrainConfig,
+    *,
+    backbone: nn.Module | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: ProgressCallback | bool | None = None,
+) -> TrainedModel:
+    """Learn an embedding and its quantiser from tags, and encode all rows.
+
+    Epochs of Adam on the adaptive cosine margin and the cosine quantisation loss alternate
+    with updates of codes (ICM) and codebooks (closed form) every `config.update_every`
+    epochs (method section 4). The same settings, inputs, thread count and machine give the
+    same bytes of weights and codes, whether or not the training was interrupted and resumed.
+    No global seed, thread count or default dtype is changed.
+
+    Rows of queries (`config.num_queries`) take no part in the training of word vectors,
+    sphere, network and quantiser, nor do rows without tags; both are embedded and encoded
+    in the end. Memory: the embeddings of the training rows, (n, D) float32, and in images
+    mode all pixels, are held.
+
+    Parameters
+    ----------
+    config : TrainConfig
+    backbone : torch.nn.Module, optional
+        Images mode: from (B, 3, H, W) float32 images, normalised with the channel
+        statistics of ImageNet, to (B, F) features. Trained in place. By default the one
+        that `config.backbone` names.
+    resume : bool
+        Continue an interrupted training in `config.out` of equal settings. A finished one
+        is loaded; an empty or missing directory is begun.
+    overwrite : bool
+        Replace the run in `config.out`, once the new inputs have been read and found good.
+    progress : callable, bool or None
+        A callable is called after each epoch, its checkpoint written, with the epoch's line
+        of log.jsonl; what it raises ends the training, which can be resumed. Otherwise a bar
+        is shown where standard error is a terminal, unless False is given.
+
+    Returns
+    -------
+    TrainedModel
+        Also in `config.out`: config.toml, model.safetensors, tags.json, codes.npy, log.jsonl,
+        and rows.npy and skipped.json if images could not be read. A line of the log holds
+        "epoch", "loss", "margin_loss", "quantisation_loss" (null before the first code
+        update), "distortion" (mean, under the semantic metric; null in epochs without an
+        update), "learning_rate" (of the head, at the end of the epoch) and "seconds".
+
+    Raises
+    ------
+    FileNotFoundError
+        An input file is missing.
+    NotADirectoryError
+        `config.out` is a file.
+    TypeError, ValueError
+        An input holds something else than it should, the inputs do not fit each other, no
+        tagged row is left to train on, `config.out` is not empty or its training was begun
+        with other settings or inputs, a checkpoint is damaged, or the loss diverged.
+    """
+    run = RunDirectory(config.out)
+    run.check(config, resume=resume, overwrite=overwrite)
+    if resume and run.is_finished:
+        _logger.info("the training in %s has ended: nothing to resume", run.path)
+        return TrainedModel.load(run.path, backbone, config.device)
+
+    with (
+        ProgressBar(not callable(progress) and progress is not False) as bar,
+        torch_threads(config.threads),
+    ):
+        inputs = _read(config, bar)
+        tags, task = _prepare_task(config, inputs, bar)
+        with seeded(config.seed, INITIAL_WEIGHTS, device=task.device):
+            state = _initial_state(config, inputs, task, tags, backbone)
+        fingerprint = _fingerprint(inputs, task)
+        checkpoint_path = run.file("checkpoint.safetensors")
+        if resume and checkpoint_path.exists():
+            _resume(state, run, fingerprint)
+        else:
+            run.begin(config)
+
+        while state.epoch < config.epochs:
+            record = _epoch(state, task, config, bar)
+            run.append_log(record)
+            write_checkpoint(
+                checkpoint_path,
+                epoch=state.epoch,
+                fingerprint=fingerprint,
+                network=state.network,
+                optimiser=state.optimiser,
+                codes=state.codes,
+                codebooks=None if state.codes is None else state.quantiser.codebooks,
+            )
+            _logger.info("%s", _readable(record, config.epochs))
+            if callable(progress):
+                progress(record)
+
+        bar.stage("codes")
+        return _finish(state, task, config, inputs, tags, run)
+
+
+def _read(config: TrainConfig, bar: ProgressBar) -> TrainingInputs:
+    bar.stage("reading")
+    return read_inputs(config, progress=lambda done, total: bar.advance_to(done, total))
+
+
+def _prepare_task(
+    config: TrainConfig, inputs: TrainingInputs, bar: ProgressBar
+) -> tuple[SemanticSphere, TrainingTask]:
+    if config.num_queries >= len(inputs):
+        raise ValueError(
+            f"num_queries must be less than the number of rows, {len(inputs)}, "
+            f"got {config.num_queries}"
+        )
+    _, database = split_rows(len(inputs), config.num_queries, config.split_seed)
+    tag_sets = [inputs.tags[row] for row in database]
+    if not any(tag_sets):
+        raise ValueError(f"{config.tags}: none of the {len(database)} rows to train on has a tag")
+    bar.stage("word vectors")
+    if config.word_vectors is None:
+        vectors = train_word_vectors(
+            tag_sets,
+            dim=config.word_dim,
+            min_count=config.min_count,
+            epochs=config.word_epochs,
+            seed=config.seed,
+        )
+    else:
+        vectors = load_word_vectors(
+            config.word_vectors, words={tag for tag_set in tag_sets for tag in tag_set}
+        )
+    bar.stage("semantic sphere")
+    tags = build_semantic_sphere(
+        tag_sets,
+        vectors,
+        num_neighbours=config.num_neighbours,
+        threshold=config.threshold,
+        radius=config.radius,
+        min_count=config.min_count,
+    )
+    for line in tags.report.summary_lines():
+        _logger.info("%s", line)
+    positives = tags.positives_of(tag_sets)
+    tagged = np.diff(positives.indptr) > 0
+    device = torch.device(config.device)
+    task = TrainingTask(
+        inputs=inputs,
+        rows=database[tagged],
+        positives=positives[tagged],
+        sphere=torch.from_numpy(tags.sphere).to(device),
+        metric=torch.from_numpy(semantic_metric(tags.sphere)).to(device),
+        device=device,
+    )
+    _logger.info("training on %d of %d rows", len(task.rows), len(inputs))
+    return tags, task
+
+
+def _initial_state(
+    config: TrainConfig,
+    inputs: TrainingInputs,
+    task: TrainingTask,
+    tags: SemanticSphere,
+    backbone: nn.Module | None,
+) -> TrainingState:
+    features_mode = config.images is None
+    in_dim = inputs.array.shape[1] if features_mode else None
+    network = build_network(config, in_dim, tags.sphere.shape[1], backbone).to(task.device)
+    if features_mode:
+        network.head.fit_scaling(inputs.array, task.rows)
+    elif backbone is not None:
+        every = max(1, len(task.rows) // _SCALING_SAMPLE)
+        network.fit_scaling(inputs.batch(task.rows[::every][:_SCALING_SAMPLE]))
+    quantiser = make_quantizer(config, semantic_metric(tags.sphere))
+    return TrainingState(network, make_optimiser(network, config), quantiser)
+
+
+def _fingerprint(inputs: TrainingInputs, task: TrainingTask) -> str:
+    """Names the inputs by checksums, part by part, so that a message can tell which changed."""
+    carried = zlib.crc32(task.positives.indices.tobytes(), zlib.crc32(task.rows.tobytes()))
+    sphere = zlib.crc32(task.sphere.cpu().numpy().tobytes())
+    return f"inputs {inputs.checksum():08x}, tags {carried:08x}, semantic sphere {sphere:08x}"
+
+
+def _resume(state: TrainingState, run: RunDirectory, fingerprint: str) -> None:
+    path = run.file("checkpoint.safetensors")
+    checkpoint = read_checkpoint(path)
+    for was, now in zip(checkpoint.fingerprint.split(", "), fingerprint.split(", ")):
+        if was != now:
+            what = now.rpartition(" ")[0]
+            raise ValueError(
+                f"{path}: the {what} have another content than when the training was begun: "
+                "expected the same files"
+            )
+    checkpoint.restore(state.network, state.optimiser, str(path))
+    state.epoch, state.codes = checkpoint.epoch, checkpoint.codes
+    if checkpoint.codebooks is not None:
+        state.quantiser = with_codebooks(state.quantiser, checkpoint.codebooks)
+    run.trim_log(state.epoch)
+    _logger.info("resuming after epoch %d", state.epoch)
+
+
+def _epoch(
+    state: TrainingState, task: TrainingTask, config: TrainConfig, bar: ProgressBar
+) -> dict[str, Any]:
+    begun = time.perf_counter()
+    done = state.epoch
+
+    def show(batch: int, num_batches: int) -> None:
+        label = f"epoch {done + 1}/{config.epochs}"
+        bar.advance_to(done * num_batches + batch, config.epochs * num_batches, label)
+
+    means = train_epoch(state, task, config, show)
+    distortion = None
+    if state.epoch % config.update_every == 0:
+        distortion = update_quantiser(state, task, config)
+    return {
+        "epoch": state.epoch,
+        **means,
+        "distortion": distortion,
+        "learning_rate": state.optimiser.param_groups[0]["lr"],
+        "seconds": round(time.perf_counter() - begun, 3),
+    }
+
+
+def _readable(record: dict[str, Any], num_epochs: int) -> str:
+    parts = [f"epoch {record['epoch']}/{num_epochs}"]
+    for name in ("loss", "margin_loss", "quantisation_loss", "distortion"):
+        if record[name] is not None:
+            parts.append(f"{name.replace('_', ' ')} {record[name]:.5g}")
+    return "  ".join([*parts, f"{record['seconds']:.1f} s"])
+
+
+def _finish(
+    state: TrainingState,
+    task: TrainingTask,
+    config: TrainConfig,
+    inputs: TrainingInputs,
+    tags: SemanticSphere,
+    run: RunDirectory,
+) -> TrainedModel:
+    state.quantiser.fit(training_embeddings(state, task), codes=state.codes)
+    model = TrainedModel(config, state.network, state.quantiser, tags)
+    save_npy(run.file("codes.npy"), model.encode(inputs.array, threads=config.threads))
+    if inputs.kept is not None:
+        save_npy(run.file("rows.npy"), inputs.kept)
+        write_json(run.file("skipped.json"), [asdict(image) for image in inputs.skipped])
+    model.save(run.path)
+    run.file("checkpoint.safetensors").unlink(missing_ok=True)
+    return model

@@ -1,0 +1,128 @@
+"""Encoding in bounded memory: chunks of any float input through the compiled encoder."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from wsdhq import _core
+from wsdhq.quant.threads import resolve_threads
+from wsdhq.quant.validation import (
+    FloatMatrix,
+    as_codebooks,
+    as_codes,
+    as_integer,
+    as_metric,
+    as_vectors,
+    float32_chunks,
+)
+
+__all__ = ["Relaxation", "check_relaxation", "encode_chunks", "icm_encode"]
+
+Relaxation = Literal["codebooks", "data"] | None
+
+MOST_ITERATIONS = 2**31 - 1
+MOST_SEED = 2**64 - 1
+
+
+def check_relaxation(value: object) -> str:
+    """Give the core's name of a relaxation; ValueError lists the known ones."""
+    if value is None:
+        return "none"
+    if value in ("codebooks", "data"):
+        return str(value)
+    raise ValueError(f'relaxation: expected "codebooks", "data" or None, got {value!r}')
+
+
+def encode_chunks(
+    encoder: _core.Encoder,
+    vectors: FloatMatrix,
+    codes: NDArray[np.uint8] | None,
+    num_codebooks: int,
+    *,
+    iterations: int,
+    relaxation: str,
+    seed: int,
+    threads: int,
+) -> NDArray[np.uint8]:
+    """Encode checked arguments; see `icm_encode`."""
+    out = np.empty((len(vectors), num_codebooks), np.uint8)
+    for first, last, chunk in float32_chunks(vectors, "X"):
+        start = None if codes is None else codes[first:last]
+        out[first:last] = encoder.encode(chunk, start, iterations, relaxation, seed, threads)
+    return out
+
+
+def icm_encode(
+    X: ArrayLike,
+    codebooks: ArrayLike,
+    *,
+    codes: ArrayLike | None = None,
+    metric: ArrayLike | None = None,
+    iterations: int = 3,
+    relaxation: Relaxation = None,
+    seed: int = 0,
+    threads: int | None = None,
+) -> NDArray[np.uint8]:
+    """Codes of vectors by iterated conditional modes.
+
+    Minimises E(b) = (x - sum_m C[m, b_m])^T metric (x - sum_m C[m, b_m]) one codebook at a
+    time, the others fixed (method section 4; paper, "Alternating optimisation").
+
+    Parameters
+    ----------
+    X : array (num_vectors, dim) of float16, float32 or float64
+        Any stride or byte order; a memory map is read in chunks. Computed in float32.
+    codebooks : array (num_codebooks, codebook_size, dim) of float
+        codebook_size from 1 to 256.
+    codes : array (num_vectors, num_codebooks) of uint8, optional
+        Codes to start from. None starts from the best of each codebook given those before it.
+    metric : array (dim, dim) of float, optional
+        Symmetric positive semi-definite. None is the identity.
+    iterations : int, at least 0
+        Without relaxation, the most sweeps over the codebooks; a vector stops early when a sweep
+        changes nothing. With relaxation, the number I of the schedule T(i) = sqrt(1 - i / I),
+        whose last iteration sweeps until nothing changes. 0 returns the start.
+    relaxation : "codebooks", "data" or None
+        What noise is added to between sweeps (LSQ++). The best code seen is kept.
+    seed : int, 0 to 2**64 - 1
+        Keys the noise and the order in which codebooks are visited.
+    threads : int, optional
+        At least 1; None uses every core. The GIL is released; the result does not depend on it.
+
+    Returns
+    -------
+    ndarray (num_vectors, num_codebooks) uint8
+        Each row is a function of its vector, the codebooks, the metric, the settings and the
+        code it started from, and of nothing else. Its objective is never above the start's.
+
+    Raises
+    ------
+    TypeError
+        A dtype is not as above.
+    ValueError
+        A shape or range is not as above, a value is not finite, a code is >= codebook_size, or
+        the metric is not symmetric positive semi-definite.
+    """
+    checked_codebooks = as_codebooks(codebooks)
+    num_codebooks, codebook_size, dim = checked_codebooks.shape
+    vectors = as_vectors(X, "X", dim)
+    start = (
+        None
+        if codes is None
+        else as_codes(codes, "codes", num_codebooks, codebook_size, len(vectors))
+    )
+    count = resolve_threads(threads)
+    encoder = _core.Encoder(checked_codebooks, as_metric(metric, dim), count)
+    return encode_chunks(
+        encoder,
+        vectors,
+        start,
+        num_codebooks,
+        iterations=as_integer(iterations, "iterations", 0, MOST_ITERATIONS),
+        relaxation=check_relaxation(relaxation),
+        seed=as_integer(seed, "seed", 0, MOST_SEED),
+        threads=count,
+    )

@@ -1,0 +1,149 @@
+"""Codebooks to start from: residual k-means."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wsdhq import _core
+from wsdhq.quant.statistics import CodeStatistics
+from wsdhq.quant.validation import FloatMatrix, as_float32
+
+__all__ = ["k_means", "residual_codebooks", "sample_rows", "slice_codebooks"]
+
+
+def sample_rows(num_rows: int, most: int, generator: np.random.Generator) -> NDArray[np.int64]:
+    """At most `most` distinct rows, ascending, all of them when there are no more."""
+    if num_rows <= most:
+        return np.arange(num_rows)
+    return np.sort(generator.choice(num_rows, most, replace=False)).astype(np.int64)
+
+
+def k_means(
+    X: NDArray[np.float32],
+    codebook_size: int,
+    metric: NDArray[np.float32] | None,
+    generator: np.random.Generator,
+    iterations: int,
+    threads: int,
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Lloyd's algorithm, which is additive quantisation with one codebook.
+
+    Returns centroids (codebook_size, dim) float32 and the assignment (num_vectors, 1) uint8.
+    A cluster that loses all its vectors takes the vector furthest from its centroid.
+    """
+    chosen = generator.permutation(len(X))[:codebook_size]
+    centroids = np.resize(X[chosen], (codebook_size, X.shape[1])).astype(np.float32)
+    codes = _assign(X, centroids, metric, threads)
+    for _ in range(iterations):
+        statistics = CodeStatistics(1, codebook_size, X.shape[1], threads).update(X, codes)
+        counts = np.diagonal(statistics.histogram[0, :, 0, :])
+        used = counts > 0
+        centroids = centroids.copy()
+        centroids[used] = (statistics.sums[0, used] / counts[used, None]).astype(np.float32)
+        if not used.all():
+            error = np.square(X - centroids[codes[:, 0]]).sum(axis=1)
+            furthest = np.argsort(-error, kind="stable")[: int((~used).sum())]
+            empty = np.flatnonzero(~used)[: len(furthest)]
+            centroids[empty] = X[furthest]
+        updated = _assign(X, centroids, metric, threads)
+        if np.array_equal(updated, codes):
+            break
+        codes = updated
+    return centroids, codes
+
+
+def _assign(
+    X: NDArray[np.float32],
+    centroids: NDArray[np.float32],
+    metric: NDArray[np.float32] | None,
+    threads: int,
+) -> NDArray[np.uint8]:
+    encoder = _core.Encoder(centroids[None], metric, threads)
+    return encoder.encode(X, None, 0, "none", 0, threads)
+
+
+def residual_codebooks(
+    vectors: FloatMatrix,
+    num_codebooks: int,
+    codebook_size: int,
+    metric: NDArray[np.float32] | None,
+    seed: int,
+    threads: int,
+    most_rows: int = 65_536,
+    iterations: int = 10,
+) -> NDArray[np.float32]:
+    """Codebooks by k-means on what the codebooks before them left (residual quantisation).
+
+    Parameters
+    ----------
+    vectors : array (num_vectors, dim) of float
+    most_rows : int
+        Larger inputs are sampled to this many rows.
+    iterations : int
+        Most k-means iterations per codebook.
+
+    Returns
+    -------
+    ndarray (num_codebooks, codebook_size, dim) float32
+        A function of the vectors and the seed.
+    """
+    rows = sample_rows(len(vectors), most_rows, np.random.default_rng([seed, 0]))
+    residual = as_float32(np.asarray(vectors[rows]), "X").copy()
+    codebooks = np.empty((num_codebooks, codebook_size, residual.shape[1]), np.float32)
+    for m in range(num_codebooks):
+        centroids, codes = k_means(
+            residual,
+            codebook_size,
+            metric,
+            np.random.default_rng([seed, 1, m]),
+            iterations,
+            threads,
+        )
+        codebooks[m] = centroids
+        residual -= centroids[codes[:, 0]]
+    return codebooks
+
+
+def slice_codebooks(
+    vectors: FloatMatrix,
+    num_codebooks: int,
+    codebook_size: int,
+    metric: NDArray[np.float32] | None,
+    seed: int,
+    threads: int,
+    most_rows: int = 65_536,
+    iterations: int = 10,
+) -> NDArray[np.float32]:
+    """Codebooks by k-means on equal slices of the dimensions (product quantisation).
+
+    Codeword k of codebook m is zero outside the m-th slice. Euclidean whatever the `metric`,
+    which has no meaning on a slice. Arguments and result as `residual_codebooks`.
+
+    Raises
+    ------
+    ValueError
+        There are more codebooks than dimensions.
+    """
+    dim = vectors.shape[1]
+    if num_codebooks > dim:
+        raise ValueError(
+            f'init: "slices" needs at least one dimension per codebook, got {num_codebooks} '
+            f"codebooks for {dim} dimensions"
+        )
+    rows = sample_rows(len(vectors), most_rows, np.random.default_rng([seed, 0]))
+    sample = as_float32(np.asarray(vectors[rows]), "X")
+    codebooks = np.zeros((num_codebooks, codebook_size, dim), np.float32)
+    edges = np.linspace(0, dim, num_codebooks + 1).astype(int)
+    for m, (first, last) in enumerate(pairwise(edges)):
+        codebooks[m, :, first:last], _ = k_means(
+            np.ascontiguousarray(sample[:, first:last]),
+            codebook_size,
+            None,
+            np.random.default_rng([seed, 1, m]),
+            iterations,
+            threads,
+        )
+    return codebooks

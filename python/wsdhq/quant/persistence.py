@@ -1,0 +1,117 @@
+"""Quantisers and indexes as safetensors files: written whole, checked when read."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+from numpy.typing import NDArray
+
+from wsdhq._files import atomic_path
+
+__all__ = ["read_tensors", "write_tensors"]
+
+FORMAT_VERSION = 1
+
+
+def write_tensors(
+    path: str | os.PathLike[str],
+    kind: str,
+    tensors: dict[str, NDArray[Any]],
+    settings: dict[str, Any],
+) -> None:
+    """Write arrays and JSON-able settings to one safetensors file, whole or not at all."""
+    metadata = {
+        "format": f"wsdhq.{kind}",
+        "version": str(FORMAT_VERSION),
+        "settings": json.dumps(settings),
+    }
+    contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    with atomic_path(path) as temporary:
+        safetensors.numpy.save_file(contiguous, temporary, metadata)
+
+
+def read_tensors(
+    path: str | os.PathLike[str], kind: str, *, mmap: bool = False
+) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Read what `write_tensors` wrote.
+
+    Parameters
+    ----------
+    path : str or PathLike
+    kind : str
+        The kind that the file must be of.
+    mmap : bool
+        Map the arrays read-only instead of copying them into memory.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    ValueError
+        The file is truncated, foreign, of another kind or of a newer version.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise FileNotFoundError(f"{file}: no such file: expected a wsdhq {kind} file")
+    try:
+        with safetensors.safe_open(file, framework="numpy") as opened:
+            metadata = opened.metadata() or {}
+            names = list(opened.keys())
+            tensors = {} if mmap else {name: opened.get_tensor(name) for name in names}
+    except (safetensors.SafetensorError, OSError, TypeError, KeyError) as error:
+        raise ValueError(
+            f"{file}: expected a wsdhq {kind} file, got one that is truncated or of another "
+            f"format ({error})"
+        ) from None
+    found = metadata.get("format")
+    if found != f"wsdhq.{kind}":
+        raise ValueError(f"{file}: expected a wsdhq {kind} file, got format {found!r}")
+    version = metadata.get("version", "")
+    if not version.isdigit() or int(version) > FORMAT_VERSION:
+        raise ValueError(
+            f"{file}: written in version {version} of the format: this wsdhq reads up to version "
+            f"{FORMAT_VERSION}; a newer one is needed"
+        )
+    try:
+        settings = json.loads(metadata["settings"])
+    except (KeyError, json.JSONDecodeError):
+        raise ValueError(f"{file}: its settings are missing or damaged") from None
+    if not isinstance(settings, dict):
+        raise ValueError(f"{file}: its settings are damaged: expected a JSON object")
+    if mmap:
+        tensors = _map_tensors(file)
+    return tensors, settings
+
+
+_DTYPES = {
+    "U8": np.dtype("u1"),
+    "I64": np.dtype("<i8"),
+    "F32": np.dtype("<f4"),
+    "F64": np.dtype("<f8"),
+}
+
+
+def _map_tensors(file: Path) -> dict[str, NDArray[Any]]:
+    """Map each array of a safetensors file that safe_open has already accepted."""
+    with file.open("rb") as opened:
+        header_size = int.from_bytes(opened.read(8), "little")
+        header = json.loads(opened.read(header_size))
+    mapped: dict[str, NDArray[Any]] = {}
+    for name, entry in header.items():
+        if name == "__metadata__":
+            continue
+        if entry["dtype"] not in _DTYPES:
+            raise ValueError(f"{file}: {name} is of the unexpected type {entry['dtype']}")
+        dtype, shape = _DTYPES[entry["dtype"]], tuple(entry["shape"])
+        if 0 in shape:
+            mapped[name] = np.empty(shape, dtype)
+        else:
+            offset = 8 + header_size + entry["data_offsets"][0]
+            mapped[name] = np.memmap(file, dtype, mode="r", offset=offset, shape=shape)
+    return mapped

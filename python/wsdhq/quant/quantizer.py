@@ -1,0 +1,427 @@
+"""The additive quantiser: codebooks learnt from vectors, codes made with them."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from wsdhq import _core
+from wsdhq.quant.encoding import (
+    MOST_ITERATIONS,
+    MOST_SEED,
+    Relaxation,
+    check_relaxation,
+    encode_chunks,
+)
+from wsdhq.quant.initialise import residual_codebooks, slice_codebooks
+from wsdhq.quant.persistence import read_tensors, write_tensors
+from wsdhq.quant.statistics import DEFAULT_RIDGE, CodeStatistics, check_ridge
+from wsdhq.quant.threads import resolve_threads
+from wsdhq.quant.validation import (
+    FloatMatrix,
+    as_codebooks,
+    as_codes,
+    as_integer,
+    as_metric,
+    as_vectors,
+    float32_chunks,
+)
+
+__all__ = ["AdditiveQuantizer"]
+
+logger = logging.getLogger("wsdhq.quant")
+
+# Of the encoder, inside one iteration of fit and in encode by default.
+FIT_ENCODE_ITERATIONS = 4
+ENCODE_ITERATIONS = 8
+
+
+class AdditiveQuantizer:
+    """Vectors as sums of codewords, one from each of several codebooks.
+
+    x is approximated by sum_m C[m, b_m]; the code b takes num_codebooks bytes. `fit` alternates
+    between codes (iterated conditional modes) and codebooks (least squares) to minimise the mean
+    of (x - x^)^T metric (x - x^) (method section 4; paper, "Alternating optimisation").
+
+    Parameters
+    ----------
+    num_codebooks : int, at least 1
+        Bytes per vector.
+    codebook_size : int, 1 to 256
+        Codewords per codebook.
+    metric : array (dim, dim) of float, optional
+        Symmetric positive semi-definite; shapes fitting and encoding. None is the identity.
+    init : "residual" or "slices"
+        Codebooks to start from: k-means on what the codebooks before left, or k-means on equal
+        slices of the dimensions (product quantisation).
+    iterations : int, at least 0
+        Alternations of codebooks and codes in `fit`.
+    relaxation : "codebooks", "data" or None
+        Stochastic relaxation of LSQ++ in `fit` and `encode`.
+    ridge : float, positive
+        Ridge of the codebook solve, in units of vectors.
+    seed : int, 0 to 2**64 - 1
+        The same seed gives the same codebooks on one machine, at any number of threads.
+    threads : int, optional
+        Default of every method; None uses every core.
+
+    Attributes
+    ----------
+    codebooks : ndarray (num_codebooks, codebook_size, dim) float32
+    history : list of dict
+        One entry per iteration of the last `fit`: "iteration", "distortion" (after it) and
+        "reseeded" (how many codewords no vector used and got a new place).
+
+    Notes
+    -----
+    Methods release the GIL. `encode`, `decode` and `distortion` may run in several Python
+    threads at once; `fit` must not run beside another method of the same object.
+    """
+
+    def __init__(
+        self,
+        num_codebooks: int = 4,
+        codebook_size: int = 256,
+        *,
+        metric: ArrayLike | None = None,
+        init: Literal["residual", "slices"] = "residual",
+        iterations: int = 12,
+        relaxation: Relaxation = "codebooks",
+        ridge: float = DEFAULT_RIDGE,
+        seed: int = 0,
+        threads: int | None = None,
+    ) -> None:
+        self.num_codebooks = as_integer(num_codebooks, "num_codebooks", 1)
+        self.codebook_size = as_integer(codebook_size, "codebook_size", 1, 256)
+        if init not in ("residual", "slices"):
+            raise ValueError(f'init: expected "residual" or "slices", got {init!r}')
+        self.init = init
+        self.iterations = as_integer(iterations, "iterations", 0, MOST_ITERATIONS)
+        check_relaxation(relaxation)
+        self.relaxation = relaxation
+        self.ridge = check_ridge(ridge)
+        self.seed = as_integer(seed, "seed", 0, MOST_SEED)
+        resolve_threads(threads)
+        self.threads = threads
+        self.metric: NDArray[np.float32] | None = None
+        if metric is not None:
+            shape = np.shape(metric)
+            self.metric = as_metric(metric, shape[0] if len(shape) else 0)
+        self.history: list[dict[str, Any]] = []
+        self._codebooks: NDArray[np.float32] | None = None
+        self._encoder: _core.Encoder | None = None
+
+    def __repr__(self) -> str:
+        state = "not fitted" if self._codebooks is None else f"dim={self.dim}"
+        metric = "identity" if self.metric is None else f"{self.metric.shape}"
+        return (
+            f"AdditiveQuantizer(num_codebooks={self.num_codebooks}, "
+            f"codebook_size={self.codebook_size}, metric={metric}, {state})"
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_encoder": None}
+
+    @property
+    def codebooks(self) -> NDArray[np.float32]:
+        """(num_codebooks, codebook_size, dim) float32, read-only; ValueError before `fit`."""
+        if self._codebooks is None:
+            raise ValueError("the quantiser has no codebooks yet: call fit or from_codebooks")
+        return self._codebooks
+
+    @property
+    def dim(self) -> int:
+        """Dimension of the vectors; ValueError before `fit`."""
+        return int(self.codebooks.shape[2])
+
+    @classmethod
+    def from_codebooks(
+        cls,
+        codebooks: ArrayLike,
+        metric: ArrayLike | None = None,
+        threads: int | None = None,
+        **settings: Any,
+    ) -> AdditiveQuantizer:
+        """Make a quantiser of given codebooks.
+
+        Parameters
+        ----------
+        codebooks : array (num_codebooks, codebook_size, dim) of float
+            Copied. codebook_size from 1 to 256.
+        metric, threads
+            As in the class.
+        **settings
+            Other keyword arguments of the class, such as `relaxation` or `seed`.
+        """
+        checked = as_codebooks(codebooks)
+        quantizer = cls(
+            checked.shape[0], checked.shape[1], metric=metric, threads=threads, **settings
+        )
+        quantizer._check_metric(checked.shape[2])
+        quantizer._set_codebooks(checked)
+        return quantizer
+
+    def fit(self, X: ArrayLike, codes: ArrayLike | None = None) -> AdditiveQuantizer:
+        """Learn the codebooks.
+
+        Parameters
+        ----------
+        X : array (num_vectors, dim) of float16, float32 or float64
+            At least one vector. A memory map is read in chunks: beside the codes, memory does
+            not grow with num_vectors (the start is made from at most 65,536 sampled rows).
+        codes : array (num_vectors, num_codebooks) of uint8, optional
+            Codes to start from (warm start): codebooks are then solved from them first.
+
+        Returns
+        -------
+        AdditiveQuantizer
+            Itself. The same seed and data give the same codebooks on one machine.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Naming the argument; the quantiser then keeps the codebooks it had.
+        """
+        vectors = as_vectors(X, "X")
+        if len(vectors) == 0:
+            raise ValueError(f"X: expected at least one vector to fit, got shape {vectors.shape}")
+        dim = vectors.shape[1]
+        self._check_metric(dim)
+        threads = resolve_threads(self.threads)
+        relaxation = check_relaxation(self.relaxation)
+        if codes is None:
+            start = residual_codebooks if self.init == "residual" else slice_codebooks
+            codebooks = start(
+                vectors, self.num_codebooks, self.codebook_size, self.metric, self.seed, threads
+            )
+            encoder = _core.Encoder(codebooks, self.metric, threads)
+            current = encode_chunks(
+                encoder, vectors, None, self.num_codebooks,
+                iterations=FIT_ENCODE_ITERATIONS, relaxation="none", seed=self.seed,
+                threads=threads,
+            )  # fmt: skip
+        else:
+            current = as_codes(codes, "codes", self.num_codebooks, self.codebook_size, len(vectors))
+            codebooks = self._solve(vectors, current)[0]
+        history: list[dict[str, Any]] = []
+        for iteration in range(self.iterations):
+            codebooks, reseeded = self._solve(vectors, current)
+            encoder = _core.Encoder(codebooks, self.metric, threads)
+            current = encode_chunks(
+                encoder, vectors, current, self.num_codebooks,
+                iterations=FIT_ENCODE_ITERATIONS, relaxation=relaxation,
+                seed=(self.seed + 0x9E3779B97F4A7C15 * (iteration + 1)) % 2**64,
+                threads=threads,
+            )  # fmt: skip
+            distortion = self._distortion(vectors, current, codebooks, threads)
+            history.append({"iteration": iteration, "distortion": distortion, "reseeded": reseeded})
+            logger.info(
+                "iteration %d of %d: distortion %.6g, %d codewords re-seeded",
+                iteration + 1, self.iterations, distortion, reseeded,
+            )  # fmt: skip
+        self.history = history
+        self._set_codebooks(codebooks)
+        return self
+
+    def encode(
+        self,
+        X: ArrayLike,
+        codes: ArrayLike | None = None,
+        iterations: int | None = None,
+        threads: int | None = None,
+    ) -> NDArray[np.uint8]:
+        """Codes of vectors, with the quantiser's metric, relaxation and seed.
+
+        Parameters
+        ----------
+        X : array (num_vectors, dim) of float16, float32 or float64
+            Any stride or byte order; read in chunks, computed in float32.
+        codes : array (num_vectors, num_codebooks) of uint8, optional
+            Codes to start from; the objective of a code never exceeds that of its start.
+        iterations : int, optional
+            As in `icm_encode`; None is 8.
+        threads : int, optional
+            None is the quantiser's.
+
+        Returns
+        -------
+        ndarray (num_vectors, num_codebooks) uint8
+            The same bytes for any number of threads and any batch.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `icm_encode`; ValueError before `fit`.
+        """
+        vectors = as_vectors(X, "X", self.dim)
+        start = (
+            None
+            if codes is None
+            else as_codes(codes, "codes", self.num_codebooks, self.codebook_size, len(vectors))
+        )
+        count = resolve_threads(self.threads if threads is None else threads)
+        if iterations is None:
+            iterations = ENCODE_ITERATIONS
+        if self._encoder is None:
+            self._encoder = _core.Encoder(self.codebooks, self.metric, count)
+        return encode_chunks(
+            self._encoder,
+            vectors,
+            start,
+            self.num_codebooks,
+            iterations=as_integer(iterations, "iterations", 0, MOST_ITERATIONS),
+            relaxation=check_relaxation(self.relaxation),
+            seed=self.seed,
+            threads=count,
+        )
+
+    def decode(self, codes: ArrayLike, threads: int | None = None) -> NDArray[np.float32]:
+        """Reconstructions x^ = sum_m C[m, codes[m]]: (num_vectors, dim) float32."""
+        codebooks = self.codebooks
+        checked = as_codes(codes, "codes", self.num_codebooks, self.codebook_size)
+        count = resolve_threads(self.threads if threads is None else threads)
+        return _core.decode(codebooks, checked, count)
+
+    def distortion(self, X: ArrayLike, codes: ArrayLike) -> float:
+        """Mean of (x - x^)^T metric (x - x^) over vectors, in float64; nan for no vectors.
+
+        Parameters
+        ----------
+        X : array (num_vectors, dim) of float16, float32 or float64
+        codes : array (num_vectors, num_codebooks) of uint8
+        """
+        vectors = as_vectors(X, "X", self.dim)
+        checked = as_codes(codes, "codes", self.num_codebooks, self.codebook_size, len(vectors))
+        return self._distortion(vectors, checked, self.codebooks, resolve_threads(self.threads))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the quantiser to one safetensors file, whole or not at all.
+
+        The file holds `codebooks` (num_codebooks, codebook_size, dim) float32, `metric` (dim,
+        dim) float32 when there is one, and the settings as metadata. FileNotFoundError when the
+        folder does not exist; ValueError before `fit`.
+        """
+        write_tensors(path, "quantizer", self._tensors(), self._settings())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> AdditiveQuantizer:
+        """Read a file that `save` wrote.
+
+        Raises
+        ------
+        FileNotFoundError
+            There is no such file.
+        ValueError
+            The file is truncated, foreign, of a newer version or holds damaged values.
+        """
+        tensors, settings = read_tensors(path, "quantizer")
+        return cls._from_tensors(tensors, settings, path)
+
+    def _tensors(self) -> dict[str, NDArray[Any]]:
+        tensors: dict[str, NDArray[Any]] = {"codebooks": self.codebooks}
+        if self.metric is not None:
+            tensors["metric"] = self.metric
+        return tensors
+
+    def _settings(self) -> dict[str, Any]:
+        return {
+            "init": self.init,
+            "iterations": self.iterations,
+            "relaxation": self.relaxation,
+            "ridge": self.ridge,
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def _from_tensors(
+        cls,
+        tensors: dict[str, NDArray[Any]],
+        settings: dict[str, Any],
+        path: str | os.PathLike[str],
+    ) -> AdditiveQuantizer:
+        if "codebooks" not in tensors:
+            raise ValueError(f"{path}: holds no codebooks")
+        known = {"init", "iterations", "relaxation", "ridge", "seed"}
+        try:
+            return cls.from_codebooks(
+                tensors["codebooks"],
+                tensors.get("metric"),
+                **{name: value for name, value in settings.items() if name in known},
+            )
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{path}: holds a damaged quantiser: {error}") from None
+
+    def _set_codebooks(self, codebooks: NDArray[np.float32]) -> None:
+        codebooks.flags.writeable = False
+        self._codebooks = codebooks
+        self._encoder = None
+
+    def _check_metric(self, dim: int) -> None:
+        if self.metric is not None and self.metric.shape != (dim, dim):
+            raise ValueError(
+                f"metric: expected shape ({dim}, {dim}) for vectors of dimension {dim}, "
+                f"got {self.metric.shape}"
+            )
+
+    def _solve(
+        self, vectors: FloatMatrix, codes: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.float32], int]:
+        """Best codebooks for the codes, and how many unused codewords got a new place."""
+        statistics = CodeStatistics(
+            self.num_codebooks, self.codebook_size, vectors.shape[1], self.threads
+        ).update(vectors, codes)
+        codebooks = statistics.solve(self.ridge)
+        unused = np.argwhere(statistics.unused())
+        if len(unused):
+            _reseed(codebooks, unused, vectors, codes, resolve_threads(self.threads))
+        return codebooks, len(unused)
+
+    def _distortion(
+        self,
+        vectors: FloatMatrix,
+        codes: NDArray[np.uint8],
+        codebooks: NDArray[np.float32],
+        threads: int,
+    ) -> float:
+        if len(vectors) == 0:
+            return float("nan")
+        metric = None if self.metric is None else self.metric.astype(np.float64)
+        total = 0.0
+        for first, last, chunk in float32_chunks(vectors, "X"):
+            error = chunk.astype(np.float64) - _core.decode(codebooks, codes[first:last], threads)
+            weighted = error if metric is None else error @ metric
+            total += float(np.einsum("nd,nd->", error, weighted))
+        return total / len(vectors)
+
+
+def _reseed(
+    codebooks: NDArray[np.float32],
+    unused: NDArray[np.int64],
+    vectors: FloatMatrix,
+    codes: NDArray[np.uint8],
+    threads: int,
+) -> None:
+    """Place each unused codeword (m, k) where it makes one badly coded vector exact.
+
+    The vector's residual without codebook m becomes the codeword. Codes are not touched, so no
+    vector is coded worse; the next encoding picks the new codewords up. The vectors are those of
+    the largest squared errors, the earlier of equal ones first.
+    """
+    wanted = len(unused)
+    worst_rows = np.empty(0, np.int64)
+    worst_errors = np.empty(0)
+    for first, last, chunk in float32_chunks(vectors, "X"):
+        error = np.square(chunk - _core.decode(codebooks, codes[first:last], threads)).sum(axis=1)
+        rows = np.concatenate([worst_rows, np.arange(first, last)])
+        errors = np.concatenate([worst_errors, error])
+        kept = np.argsort(-errors, kind="stable")[:wanted]
+        worst_rows, worst_errors = rows[kept], errors[kept]
+    # In the order of rows, so that a memory map is read forwards.
+    for (m, k), row in zip(unused, np.sort(worst_rows)):
+        reconstruction = _core.decode(codebooks, codes[row : row + 1], threads)[0]
+        residual = vectors[row].astype(np.float32) - reconstruction
+        codebooks[m, k] = residual + codebooks[m, codes[row, m]]

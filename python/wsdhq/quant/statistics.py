@@ -1,0 +1,169 @@
+"""The sums of a codebook update, and its solution."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.linalg
+from numpy.typing import ArrayLike, NDArray
+
+from wsdhq import _core
+from wsdhq.quant.threads import resolve_threads
+from wsdhq.quant.validation import as_codes, as_integer, as_vectors, float32_chunks
+
+__all__ = ["DEFAULT_RIDGE", "CodeStatistics", "check_ridge"]
+
+DEFAULT_RIDGE = 1e-4
+
+
+def check_ridge(value: object) -> float:
+    """Check a ridge: a positive finite number."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.floating, np.integer)):
+        raise TypeError(f"ridge: expected a number, got {type(value).__name__}")
+    number = float(value)
+    if not (np.isfinite(number) and number > 0):
+        raise ValueError(f"ridge: expected a positive finite number, got {number}")
+    return number
+
+
+class CodeStatistics:
+    """B^T B and B^T X of codes and vectors, as sums over vectors (method section 4).
+
+    B is the (num_vectors, num_codebooks * codebook_size) one-hot matrix of the codes, never
+    built. Statistics of chunks, files and machines add up: `merge` them, or all-reduce the
+    three arrays.
+
+    Parameters
+    ----------
+    num_codebooks : int, at least 1
+    codebook_size : int, 1 to 256
+    dim : int, at least 1
+    threads : int, optional
+        Threads of `update`; None uses every core. Results do not depend on it.
+
+    Attributes
+    ----------
+    histogram : ndarray (num_codebooks, codebook_size, num_codebooks, codebook_size) int64
+        histogram[m, k, m', k'] is how many vectors carry codeword k of codebook m and codeword k'
+        of codebook m': B^T B, exactly. Its diagonal counts each codeword's vectors.
+    sums : ndarray (num_codebooks, codebook_size, dim) float64
+        The sum of the vectors that carry each codeword: B^T X.
+    count : int
+        Number of vectors seen.
+
+    Notes
+    -----
+    `update` releases the GIL; one object must not be updated from two Python threads at once.
+    """
+
+    def __init__(
+        self, num_codebooks: int, codebook_size: int, dim: int, threads: int | None = None
+    ) -> None:
+        self.num_codebooks = as_integer(num_codebooks, "num_codebooks", 1)
+        self.codebook_size = as_integer(codebook_size, "codebook_size", 1, 256)
+        self.dim = as_integer(dim, "dim", 1)
+        resolve_threads(threads)
+        self.threads = threads
+        shape = (self.num_codebooks, self.codebook_size)
+        self.histogram: NDArray[np.int64] = np.zeros(shape + shape, np.int64)
+        self.sums: NDArray[np.float64] = np.zeros((*shape, self.dim))
+        self.count = 0
+
+    def __repr__(self) -> str:
+        return (
+            f"CodeStatistics(num_codebooks={self.num_codebooks}, "
+            f"codebook_size={self.codebook_size}, dim={self.dim}, count={self.count})"
+        )
+
+    def update(self, X: ArrayLike, codes: ArrayLike) -> CodeStatistics:
+        """Add vectors and their codes.
+
+        Parameters
+        ----------
+        X : array (num_vectors, dim) of float16, float32 or float64
+        codes : array (num_vectors, num_codebooks) of uint8, each below codebook_size
+
+        Returns
+        -------
+        CodeStatistics
+            Itself.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Naming the argument; the statistics are then as they were before, unless a chunk
+            after the first holds a value that is not finite: use a fresh object after that.
+        """
+        vectors = as_vectors(X, "X", self.dim)
+        checked = as_codes(codes, "codes", self.num_codebooks, self.codebook_size, len(vectors))
+        threads = resolve_threads(self.threads)
+        for first, last, chunk in float32_chunks(vectors, "X"):
+            _core.update_statistics(chunk, checked[first:last], self.histogram, self.sums, threads)
+            self.count += last - first
+        return self
+
+    def merge(self, other: CodeStatistics) -> CodeStatistics:
+        """Add the statistics of other vectors; returns itself.
+
+        Raises
+        ------
+        TypeError
+            `other` is not a CodeStatistics.
+        ValueError
+            Its num_codebooks, codebook_size or dim differ.
+        """
+        if not isinstance(other, CodeStatistics):
+            raise TypeError(f"other: expected CodeStatistics, got {type(other).__name__}")
+        if self.sums.shape != other.sums.shape:
+            raise ValueError(
+                "other: expected (num_codebooks, codebook_size, dim) = "
+                f"{self.sums.shape}, got {other.sums.shape}"
+            )
+        self.histogram += other.histogram
+        self.sums += other.sums
+        self.count += other.count
+        return self
+
+    def unused(self) -> NDArray[np.bool_]:
+        """Which codewords no vector carries: (num_codebooks, codebook_size) bool."""
+        size = self.num_codebooks * self.codebook_size
+        counts = np.diagonal(self.histogram.reshape(size, size))
+        return (counts == 0).reshape(self.num_codebooks, self.codebook_size)
+
+    def solve(self, ridge: float = DEFAULT_RIDGE) -> NDArray[np.float32]:
+        """Codebooks of least squared error for the codes seen: (B^T B + ridge I)^-1 B^T X.
+
+        Solved by Cholesky in double; no inverse is formed. B^T B is always singular (the rows
+        of B sum to num_codebooks), so the ridge is required. The metric of an objective
+        cancels: these codebooks are the best under every metric.
+
+        Parameters
+        ----------
+        ridge : float, positive
+            In units of vectors: a codeword carried by n vectors shrinks by about ridge / n.
+
+        Returns
+        -------
+        ndarray (num_codebooks, codebook_size, dim) float32
+            Zero for codewords that no vector carries: see `unused`.
+
+        Raises
+        ------
+        ValueError
+            No vectors were seen, or `ridge` is not positive, or too small for this many vectors.
+        """
+        amount = check_ridge(ridge)
+        if self.count == 0:
+            raise ValueError("solve: no vectors were seen; call update first")
+        size = self.num_codebooks * self.codebook_size
+        gram = self.histogram.reshape(size, size).astype(np.float64)
+        gram.flat[:: size + 1] += amount
+        try:
+            solution = scipy.linalg.solve(
+                gram, self.sums.reshape(size, self.dim), assume_a="pos", overwrite_a=True
+            )
+        except np.linalg.LinAlgError:
+            raise ValueError(
+                f"ridge: {amount:g} is too small for {self.count} vectors: expected at least "
+                f"about {self.count * 1e-13:.0e}"
+            ) from None
+        return np.ascontiguousarray(solution.reshape(self.sums.shape), dtype=np.float32)

@@ -1,0 +1,174 @@
+"""Checks of what users pass in: each error names the argument, what was expected and what came."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wsdhq import _core
+
+__all__ = [
+    "FloatMatrix",
+    "as_codebooks",
+    "as_codes",
+    "as_float32",
+    "as_integer",
+    "as_metric",
+    "as_vectors",
+    "float32_chunks",
+]
+
+# A float array of the user's own type, (num_vectors, dim): checked, not yet converted.
+FloatMatrix = NDArray[Any]
+
+# Squares and products of values up to here, summed over dimensions, stay finite in float32.
+LARGEST_VALUE = 1e15
+
+_CHUNK_BYTES = 16 << 20
+
+
+def as_integer(value: object, name: str, least: int, most: int | None = None) -> int:
+    """Check an integer argument and its range; bool and float are a TypeError."""
+    if isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name}: expected an integer, got bool")
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(f"{name}: expected an integer, got {type(value).__name__}") from None
+    if number < least or (most is not None and number > most):
+        wanted = f"at least {least}" if most is None else f"{least} to {most}"
+        raise ValueError(f"{name}: expected {wanted}, got {number}")
+    return number
+
+
+def _as_float_array(value: object, name: str) -> NDArray[Any]:
+    array = np.asarray(value)
+    if array.dtype.kind != "f" or array.dtype.itemsize not in (2, 4, 8):
+        raise TypeError(
+            f"{name}: expected float16, float32 or float64, got {array.dtype}"
+            f"{'' if isinstance(value, np.ndarray) else f' (from {type(value).__name__})'}"
+        )
+    return array
+
+
+def _complain_of_row(chunk: NDArray[Any], name: str, offset: int) -> None:
+    """Raise for the first row that holds NaN, infinity or a value too large."""
+    flat = chunk.reshape(len(chunk), -1)
+    with np.errstate(invalid="ignore"):
+        bad = ~(np.abs(flat) <= LARGEST_VALUE)
+    row = int(np.flatnonzero(bad.any(axis=1))[0])
+    column = int(np.flatnonzero(bad[row])[0])
+    raise ValueError(
+        f"{name}: row {offset + row}, column {column} is {flat[row, column]}: expected finite "
+        f"values of magnitude up to {LARGEST_VALUE:g}"
+    )
+
+
+def as_float32(chunk: NDArray[Any], name: str, offset: int = 0) -> NDArray[np.float32]:
+    """Give `chunk` as contiguous float32 in native byte order; copies only when it must.
+
+    Raises ValueError naming the row (counted from `offset`) of the first value that is NaN,
+    infinite or above `LARGEST_VALUE`.
+    """
+    if chunk.size:
+        # A NaN makes both extremes NaN; comparing the extremes reads the data once, unmasked.
+        low, high = float(chunk.min()), float(chunk.max())
+        if not (low >= -LARGEST_VALUE and high <= LARGEST_VALUE):
+            _complain_of_row(chunk, name, offset)
+    return np.ascontiguousarray(chunk, dtype=np.float32)
+
+
+def as_vectors(value: object, name: str, dim: int | None = None) -> FloatMatrix:
+    """Check the type and shape of vectors (num_vectors, dim); values are checked chunk by chunk."""
+    array = _as_float_array(value, name)
+    if array.ndim != 2:
+        raise ValueError(
+            f"{name}: expected shape (num_vectors, {'dim' if dim is None else dim}), "
+            f"got {array.shape}"
+        )
+    if dim is not None and array.shape[1] != dim:
+        raise ValueError(f"{name}: expected shape (num_vectors, {dim}), got {array.shape}")
+    if array.shape[1] == 0:
+        raise ValueError(f"{name}: expected at least one dimension, got shape {array.shape}")
+    return array
+
+
+def float32_chunks(
+    vectors: FloatMatrix, name: str
+) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
+    """Walk over vectors in bounded memory.
+
+    Yields
+    ------
+    first, last, chunk : int, int, ndarray (last - first, dim) float32
+        Rows first .. last - 1, checked and converted.
+    """
+    rows = max(1, _CHUNK_BYTES // (4 * vectors.shape[1]))
+    for first in range(0, len(vectors), rows):
+        last = min(first + rows, len(vectors))
+        yield first, last, as_float32(vectors[first:last], name, first)
+
+
+def as_codes(
+    value: object,
+    name: str,
+    num_codebooks: int,
+    codebook_size: int,
+    num_vectors: int | None = None,
+) -> NDArray[np.uint8]:
+    """Check codes (num_vectors, num_codebooks) uint8, each below codebook_size."""
+    array = np.asarray(value)
+    if array.dtype != np.uint8:
+        raise TypeError(f"{name}: expected uint8, got {array.dtype}")
+    rows = "num_vectors" if num_vectors is None else num_vectors
+    if (
+        array.ndim != 2
+        or array.shape[1] != num_codebooks
+        or (num_vectors is not None and len(array) != num_vectors)
+    ):
+        raise ValueError(f"{name}: expected shape ({rows}, {num_codebooks}), got {array.shape}")
+    codes = np.ascontiguousarray(array)
+    _core.check_codes(codes, codebook_size)
+    return codes
+
+
+def as_codebooks(value: object, name: str = "codebooks") -> NDArray[np.float32]:
+    """Check codebooks (num_codebooks, codebook_size, dim): a private float32 copy."""
+    array = _as_float_array(value, name)
+    if array.ndim != 3 or 0 in array.shape or array.shape[1] > 256:
+        raise ValueError(
+            f"{name}: expected shape (num_codebooks, codebook_size, dim) with codebook_size "
+            f"from 1 to 256, got {array.shape}"
+        )
+    flat = array.reshape(-1, array.shape[2])
+    return as_float32(flat, name).reshape(array.shape).copy()
+
+
+def as_metric(value: object, dim: int, name: str = "metric") -> NDArray[np.float32] | None:
+    """Check a symmetric positive semi-definite metric (dim, dim): a private float32 copy."""
+    if value is None:
+        return None
+    array = _as_float_array(value, name)
+    if array.shape != (dim, dim):
+        raise ValueError(f"{name}: expected shape ({dim}, {dim}), got {array.shape}")
+    exact = array.astype(np.float64)
+    if not np.isfinite(exact).all() or np.abs(exact).max() > LARGEST_VALUE:
+        as_float32(array, name)
+    scale = float(np.abs(exact).max())
+    asymmetry = float(np.abs(exact - exact.T).max())
+    if asymmetry > 1e-5 * scale:
+        raise ValueError(
+            f"{name}: expected a symmetric matrix, got entries that differ from their "
+            f"transpose by up to {asymmetry:g}"
+        )
+    exact = (exact + exact.T) / 2
+    least = float(np.linalg.eigvalsh(exact)[0])
+    if least < -1e-5 * max(scale, np.finfo(np.float64).tiny) * dim:
+        raise ValueError(
+            f"{name}: expected a positive semi-definite matrix, got one with eigenvalue {least:g}"
+        )
+    return np.ascontiguousarray(exact, dtype=np.float32)

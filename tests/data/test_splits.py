@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+
+from wsdhq.data.splits import check_rows, split_rows
+
+
+def test_split_follows_the_published_protocol():
+    permutation = np.random.default_rng(7).permutation(101)
+    query, database = split_rows(101, 20, 7)
+    np.testing.assert_array_equal(query, permutation[:20])
+    np.testing.assert_array_equal(database, sorted(permutation[20:]))
+    assert query.dtype == database.dtype == np.int64
+
+
+def test_split_protocol_is_frozen():
+    # Written down once: another generator or order would make all published figures differ.
+    query, database = split_rows(10, 4, seed=0)
+    assert query.tolist() == [4, 6, 2, 7]
+    assert database.tolist() == [0, 1, 3, 5, 8, 9]
+
+
+def test_split_without_queries_keeps_all_rows_in_the_database():
+    query, database = split_rows(5, 0)
+    assert query.shape == (0,)
+    assert query.dtype == np.int64
+    assert database.tolist() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((10, 10, 0), r"num_queries .* less than the number of rows \(10\).* got 10"),
+        ((10, -1, 0), "num_queries must be at least 0 .* got -1"),
+        ((0, 0, 0), "num_rows must be at least 1, got 0"),
+        ((10, 2, -3), "seed must not be negative, got -3"),
+    ],
+)
+def test_split_names_the_argument_out_of_range(arguments, words):
+    with pytest.raises(ValueError, match=words):
+        split_rows(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((10.0, 2, 0), "num_rows must be an integer, got 10.0 of type float"),
+        ((10, "2", 0), "num_queries must be an integer, got '2' of type str"),
+        ((10, True, 0), "num_queries must be an integer, got True"),
+        ((10, 2, None), "seed must be an integer, got None"),
+    ],
+)
+def test_split_names_the_argument_of_wrong_type(arguments, words):
+    with pytest.raises(TypeError, match=words):
+        split_rows(*arguments)
+
+
+def test_rows_are_returned_as_int64_in_their_order():
+    rows = check_rows(np.array([3, 0, 3], dtype=np.uint8), 4)
+    assert rows.dtype == np.int64
+    assert rows.tolist() == [3, 0, 3]
+    assert check_rows([], 0).dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    ("rows", "num_rows", "error", "words"),
+    [
+        ([0, 4], 4, ValueError, r"rows\[1\] is 4: expected a row number from 0 to 3"),
+        ([-1], 4, ValueError, r"rows\[0\] is -1: expected a row number from 0 to 3"),
+        ([0], 0, ValueError, r"rows\[0\] is 0, but there are no rows"),
+        ([[0]], 4, ValueError, r"one-dimensional, got shape \(1, 1\)"),
+        ([0.0], 4, TypeError, "integer row numbers, got dtype float64"),
+        ([True], 4, TypeError, "integer row numbers, got dtype bool"),
+    ],
+)
+def test_bad_rows_are_named(rows, num_rows, error, words):
+    with pytest.raises(error, match=words):
+        check_rows(rows, num_rows)
+
+
+def test_huge_unsigned_rows_do_not_wrap_around():
+    with pytest.raises(ValueError, match="18446744073709551615"):
+        check_rows(np.array([2**64 - 1], dtype=np.uint64), 4)

@@ -1,0 +1,148 @@
+"""Settings: their checks, and the round trip through TOML."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+
+from wsdhq.embed.config import TrainConfig
+
+
+def _config(**changes) -> TrainConfig:
+    return TrainConfig(**({"out": "run", "tags": "t.txt", "features": "f.npy"} | changes))
+
+
+def test_paths_are_kept_as_given():
+    config = _config(out=Path("a/run"), features=None, images=Path("photos"))
+    assert (config.out, config.images) == ("a/run", "photos")
+    assert TrainConfig.from_toml(config.to_toml()) == config
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"relaxation": None, "num_negatives": None, "hidden_dim": None},
+        {"relaxation": "data", "num_negatives": 7, "hidden_dim": 33},
+        {"features": None, "images": "i.zip", "threads": 3, "word_vectors": 'a "b" \\ ä.kv'},
+        {"learning_rate": 1, "gamma": 0.3, "augment": False, "device": "cuda:1"},
+    ],
+)
+def test_round_trip_through_toml(changes, tmp_path):
+    config = _config(**changes)
+    assert TrainConfig.from_toml(config.to_toml()) == config
+    config.save(tmp_path / "config.toml")
+    assert TrainConfig.load(tmp_path / "config.toml") == config
+
+
+def test_whole_numbers_are_accepted_where_a_float_is_meant():
+    assert isinstance(_config(learning_rate=1).learning_rate, float)
+
+
+def test_num_codebooks_is_one_per_byte():
+    assert _config(bits=24).num_codebooks == 3
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("bits", 0),
+        ("bits", 12),
+        ("bits", -8),
+        ("word_dim", 0),
+        ("word_epochs", 0),
+        ("min_count", 0),
+        ("num_neighbours", 0),
+        ("threshold", 1.5),
+        ("radius", -0.1),
+        ("num_queries", -1),
+        ("split_seed", -1),
+        ("epochs", 0),
+        ("batch_size", 0),
+        ("learning_rate", 0.0),
+        ("learning_rate", float("nan")),
+        ("head_rate_factor", -1.0),
+        ("schedule", "linear"),
+        ("halve_every", 0),
+        ("weight_decay", -1.0),
+        ("hidden_dim", 0),
+        ("dropout", 1.0),
+        ("gamma", 0.0),
+        ("gamma", float("inf")),
+        ("num_negatives", 0),
+        ("quantisation_weight", -1e-4),
+        ("update_every", 0),
+        ("relaxation", "both"),
+        ("seed", -1),
+        ("seed", 2**32),
+        ("threads", 0),
+        ("image_size", 8),
+        ("device", "tpu"),
+        ("device", "cuda:x"),
+    ],
+)
+def test_values_out_of_range_name_the_field(field, value):
+    with pytest.raises(ValueError, match=field):
+        _config(**{field: value})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("bits", 32.0),
+        ("bits", True),
+        ("tags", 3),
+        ("tags", None),
+        ("features", ["f.npy"]),
+        ("learning_rate", "fast"),
+        ("augment", 1),
+        ("hidden_dim", "wide"),
+        ("relaxation", 1),
+    ],
+)
+def test_values_of_another_type_name_the_field(field, value):
+    with pytest.raises(TypeError, match=f"{field} must be"):
+        _config(**{field: value})
+
+
+@pytest.mark.parametrize(
+    ("changes", "given"), [({"images": "photos"}, "both"), ({"features": None}, "neither")]
+)
+def test_exactly_one_input(changes, given):
+    with pytest.raises(ValueError, match=f"exactly one of features and images, got {given}"):
+        _config(**changes)
+
+
+def test_every_field_is_documented():
+    for field in dataclasses.fields(TrainConfig):
+        assert re.search(rf"\b{field.name}\b", TrainConfig.__doc__.split("Raises")[0])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("bits = ", "x.toml: expected TOML"),
+        ('out = "r"\ntags = "t"\nbitz = 8', "unknown key 'bitz'; known keys: augment, backbone"),
+        ('tags = "t"\nfeatures = "f"', "the key 'out' is missing"),
+        ('out = "r"\ntags = "t"\nfeatures = "f"\nbits = 9', "x.toml: bits must be"),
+    ],
+)
+def test_bad_toml_names_the_file(text, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        TrainConfig.from_toml(text, source="x.toml")
+
+
+def test_wrong_type_in_toml_names_the_file():
+    with pytest.raises(TypeError, match=r"x\.toml: bits must be int"):
+        TrainConfig.from_toml('out = "r"\ntags = "t"\nfeatures = "f"\nbits = "9"', source="x.toml")
+
+
+def test_load_names_a_missing_or_unreadable_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"config\.toml: no such file"):
+        TrainConfig.load(tmp_path / "config.toml")
+    (tmp_path / "config.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ValueError, match=r"config\.toml: expected UTF-8"):
+        TrainConfig.load(tmp_path / "config.toml")

@@ -1,0 +1,438 @@
+"""Training from files to a run directory: outcome, repeatability, and what it leaves alone."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file
+from torch import nn
+
+from wsdhq.data import split_rows
+from wsdhq.embed import TrainedModel, train
+
+MODEL_FILES = ("model.safetensors", "codes.npy", "tags.json")
+
+
+def _bytes(config) -> dict[str, bytes]:
+    folder = config.out
+    return {name: open(f"{folder}/{name}", "rb").read() for name in MODEL_FILES}
+
+
+def _log(config) -> list[dict]:
+    with open(f"{config.out}/log.jsonl", encoding="utf-8") as log:
+        return [json.loads(line) for line in log]
+
+
+def test_a_run_holds_what_it_should(trained):
+    names = {entry.name for entry in trained.world.folder.joinpath("run").iterdir()}
+    assert names == {"config.toml", "model.safetensors", "tags.json", "codes.npy", "log.jsonl"}
+    codes = np.load(f"{trained.config.out}/codes.npy")
+    assert codes.shape == (180, 2)
+    assert codes.dtype == np.uint8
+    tensors = load_file(f"{trained.config.out}/model.safetensors")
+    assert tensors["codebooks"].shape == (2, 256, 8)
+    assert tensors["codebooks"].dtype == np.float32
+    sphere = tensors["sphere"]
+    np.testing.assert_allclose(tensors["metric"], sphere.T @ sphere, rtol=1e-5, atol=1e-5)
+    # Three forms of each kind merge; the vague words stay apart.
+    assert sorted(len(group) for group in trained.model.tags.members) == [1, 1, 3, 3, 3, 3, 3, 3]
+
+
+def test_the_log_tells_of_every_epoch(trained):
+    log = _log(trained.config)
+    assert [record["epoch"] for record in log] == list(range(1, 11))
+    weight = trained.config.quantisation_weight
+    for record in log:
+        assert set(record) == {
+            "epoch",
+            "loss",
+            "margin_loss",
+            "quantisation_loss",
+            "distortion",
+            "learning_rate",
+            "seconds",
+        }
+        assert (record["quantisation_loss"] is None) == (record["epoch"] <= 2)
+        assert (record["distortion"] is None) == (record["epoch"] % 2 == 1)
+        quantisation = record["quantisation_loss"] or 0.0
+        assert record["loss"] == pytest.approx(record["margin_loss"] + weight * quantisation)
+    assert log[-1]["margin_loss"] < 0.5 * log[0]["margin_loss"]
+    assert log[-1]["learning_rate"] < log[0]["learning_rate"]
+
+
+def test_held_out_rows_come_to_lie_beside_the_tags_of_their_kind(trained):
+    model, world = trained.model, trained.world
+    queries, _ = split_rows(180, 20)
+    embeddings = model.embed(world.features[queries])
+    nearest = (embeddings @ model.sphere.T).argmax(axis=1)
+    kinds = ("boat", "house", "tree", "fish", "star", "cup")
+    right = [
+        model.tags.group_of_tag.get(kinds[kind]) == group
+        for kind, group in zip(world.kinds[queries], nearest)
+    ]
+    assert np.mean(right) > 0.8
+
+
+def test_codes_are_those_of_the_model(trained):
+    codes = np.load(f"{trained.config.out}/codes.npy")
+    np.testing.assert_array_equal(trained.model.encode(trained.world.features), codes)
+    loaded = TrainedModel.load(trained.config.out)
+    np.testing.assert_array_equal(loaded.encode(trained.world.features), codes)
+    embeddings = trained.model.embed(trained.world.features)
+    rebuilt = trained.model.quantizer.decode(codes)
+    assert np.mean((embeddings - rebuilt) ** 2) < 0.1 * np.mean(embeddings**2)
+
+
+def test_training_repeats_to_the_byte_for_a_seed(world, config_for):
+    first = config_for(world.folder, "first")
+    again = config_for(world.folder, "again")
+    other = config_for(world.folder, "other", seed=1)
+    for config in (first, again, other):
+        train(config)
+    assert _bytes(first) == _bytes(again)
+    assert _bytes(first)["model.safetensors"] != _bytes(other)["model.safetensors"]
+    np.testing.assert_equal(
+        [record["loss"] for record in _log(first)], [record["loss"] for record in _log(again)]
+    )
+
+
+class _StopError(Exception):
+    pass
+
+
+def _stop_after(epoch: int):
+    def progress(record):
+        if record["epoch"] == epoch:
+            raise _StopError
+
+    return progress
+
+
+def _interrupt(config, epoch: int, **arguments) -> None:
+    with pytest.raises(_StopError):
+        train(config, progress=_stop_after(epoch), **arguments)
+
+
+@pytest.mark.parametrize("epoch", [1, 2, 3, 4])
+def test_a_resumed_training_equals_an_uninterrupted_one(world, config_for, epoch):
+    whole = config_for(world.folder, "whole")
+    broken = config_for(world.folder, "broken")
+    train(whole)
+    _interrupt(broken, epoch)
+    assert (world.folder / "broken" / "checkpoint.safetensors").exists()
+    # A crash between the log line and the checkpoint leaves a line too many, here a torn one.
+    with open(world.folder / "broken" / "log.jsonl", "a", encoding="utf-8") as log:
+        log.write('{"epoch": 99}\n{"epo')
+    train(broken, resume=True)
+    assert _bytes(whole) == _bytes(broken)
+    losses = [[(r["epoch"], r["loss"], r["distortion"]) for r in _log(c)] for c in (whole, broken)]
+    assert losses[0] == losses[1]
+    assert not (world.folder / "broken" / "checkpoint.safetensors").exists()
+
+
+def test_a_resumed_training_on_images_equals_an_uninterrupted_one(world, config_for):
+    images = world.folder / "images"
+    whole = config_for(world.folder, "whole", images=images, epochs=3, update_every=1)
+    broken = config_for(world.folder, "broken", images=images, epochs=3, update_every=1)
+    train(whole)
+    _interrupt(broken, 1)
+    _interrupt(broken, 2, resume=True)
+    train(broken, resume=True)
+    assert _bytes(whole) == _bytes(broken)
+
+
+def test_resuming_nothing_begins_and_resuming_a_finished_run_loads_it(world, config_for):
+    config = config_for(world.folder, epochs=1)
+    train(config, resume=True)
+    before = _bytes(config)
+    model = train(config, resume=True, progress=lambda record: pytest.fail("trained again"))
+    assert _bytes(config) == before
+    np.testing.assert_array_equal(
+        model.encode(world.features), np.load(world.folder / "run" / "codes.npy")
+    )
+
+
+def test_resuming_with_other_settings_names_the_field(world, config_for):
+    _interrupt(config_for(world.folder), 1)
+    with pytest.raises(ValueError, match=r"gamma: .* begun with 1\.0, cannot .* 2\.0"):
+        train(config_for(world.folder, gamma=2.0), resume=True)
+
+
+@pytest.mark.parametrize("part", ["inputs", "tags", "semantic sphere"])
+def test_resuming_with_other_inputs_is_refused(world, config_for, part):
+    _interrupt(config_for(world.folder), 1)
+    if part == "inputs":
+        world.features[3, 2] += 1
+        np.save(world.folder / "features.npy", world.features.astype(np.float32))
+    elif part == "tags":
+        world.tags[0], world.tags[1] = world.tags[1], world.tags[0] + ["cool"]
+        lines = "".join(json.dumps(words) + "\n" for words in world.tags)
+        (world.folder / "tags.jsonl").write_text(lines)
+    else:
+        path = world.folder / "words.vec"
+        path.write_text(path.read_text().replace("cool ", "cool 1", 1))
+    with pytest.raises(ValueError, match=f"checkpoint.safetensors: the {part} have another"):
+        train(config_for(world.folder), resume=True)
+
+
+def test_a_damaged_checkpoint_is_named(world, config_for):
+    config = config_for(world.folder)
+    _interrupt(config, 1)
+    path = world.folder / "run" / "checkpoint.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ValueError, match=r"checkpoint\.safetensors: expected a whole"):
+        train(config, resume=True)
+
+
+def test_another_backbone_cannot_take_up_a_checkpoint(world, config_for):
+    config = config_for(world.folder, images=world.folder / "images")
+    _interrupt(config, 1)
+    with pytest.raises(ValueError, match=r"checkpoint\.safetensors: the tensor"):
+        train(config, resume=True, backbone=_Pool(5))
+
+
+def test_a_directory_in_use_is_left_alone(world, config_for):
+    config = config_for(world.folder, epochs=1)
+    out = world.folder / "run"
+    out.mkdir()
+    (out / "notes.txt").write_text("mine")
+    with pytest.raises(ValueError, match=r"not empty \(notes\.txt\).*overwrite=True"):
+        train(config)
+    with pytest.raises(ValueError, match=r"no config\.toml.*nothing|no training to resume"):
+        train(config, resume=True)
+    with pytest.raises(ValueError, match="exclude each other"):
+        train(config, resume=True, overwrite=True)
+    (out / "metrics.json").write_text("{}")
+    train(config, overwrite=True)
+    assert (out / "notes.txt").read_text() == "mine"
+    assert not (out / "metrics.json").exists()
+    (world.folder / "file").write_text("")
+    with pytest.raises(NotADirectoryError, match="is a file"):
+        train(config_for(world.folder, "file"))
+
+
+def test_bad_inputs_do_not_cost_the_run_that_was_there(world, config_for):
+    config = config_for(world.folder, epochs=1)
+    train(config)
+    before = _bytes(config)
+    np.save(world.folder / "features.npy", world.features[:100].astype(np.float32))
+    with pytest.raises(ValueError, match=r"tags\.jsonl has tags for 180 images.*100 rows"):
+        train(config, overwrite=True)
+    assert _bytes(config) == before
+
+
+def test_queries_and_rows_without_tags_take_no_part(world, config_for):
+    plain = config_for(world.folder, "plain")
+    train(plain)
+    queries, _ = split_rows(180, 20)
+    idle = np.union1d(queries, np.arange(5, 180, 10))
+    world.features[idle] = np.random.default_rng(9).standard_normal((len(idle), 10))
+    np.save(world.folder / "features.npy", world.features.astype(np.float32))
+    for row in queries:
+        world.tags[row] = ["unheard of", "cool"]
+    lines = "".join(json.dumps(words) + "\n" for words in world.tags)
+    (world.folder / "tags.jsonl").write_text(lines)
+    changed = config_for(world.folder, "changed")
+    train(changed)
+    assert _bytes(plain)["model.safetensors"] == _bytes(changed)["model.safetensors"]
+    codes = [np.load(f"{config.out}/codes.npy") for config in (plain, changed)]
+    busy = np.setdiff1d(np.arange(180), idle)
+    np.testing.assert_array_equal(codes[0][busy], codes[1][busy])
+    assert (codes[0][idle] != codes[1][idle]).any()
+
+
+def test_lambda_counts_as_zero_until_the_first_update(world, config_for):
+    def weights(out, **changes):
+        config = config_for(world.folder, out, **changes)
+        train(config)
+        tensors = load_file(f"{config.out}/model.safetensors")
+        return tensors["network.head.transform.weight"]
+
+    late = {"epochs": 2, "update_every": 2}
+    soon = {"epochs": 2, "update_every": 1}
+    np.testing.assert_array_equal(
+        weights("a", quantisation_weight=0.0, **late), weights("b", quantisation_weight=1.0, **late)
+    )
+    assert not np.array_equal(
+        weights("c", quantisation_weight=0.0, **soon), weights("d", quantisation_weight=1.0, **soon)
+    )
+
+
+def test_nothing_global_is_touched(world, config_for):
+    torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()  # noqa: NPY002
+    threads, dtype = torch.get_num_threads(), torch.get_default_dtype()
+    train(config_for(world.folder, images=world.folder / "images", epochs=2, threads=2))
+    assert torch.equal(torch.get_rng_state(), torch_state)
+    np.testing.assert_equal(np.random.get_state(), numpy_state)  # noqa: NPY002
+    assert torch.get_num_threads() == threads
+    assert torch.get_default_dtype() == dtype
+    assert torch.is_grad_enabled()
+
+
+def test_outcome_ignores_the_global_seed(world, config_for):
+    first = config_for(world.folder, "first", images=world.folder / "images", epochs=1)
+    again = config_for(world.folder, "again", images=world.folder / "images", epochs=1)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        train(first)
+        torch.manual_seed(2)
+        train(again)
+    assert _bytes(first) == _bytes(again)
+
+
+def test_word_vectors_trained_on_the_tags(world, config_for):
+    config = config_for(world.folder, word_vectors=None, word_dim=6, word_epochs=3, epochs=1)
+    model = train(config)
+    assert model.dim == 6
+
+
+def test_unreadable_images_are_left_out_with_their_tags(world, config_for, caplog):
+    images = world.folder / "images"
+    (images / "3.png").write_bytes(b"")
+    (images / "17.png").write_bytes((images / "17.png").read_bytes()[:60])
+    config = config_for(world.folder, images=images, epochs=1, num_queries=0)
+    with caplog.at_level(logging.WARNING, logger="wsdhq"):
+        model = train(config)
+    assert "2 of 180 images" in caplog.text
+    assert "3.png" in caplog.text
+    rows = np.load(world.folder / "run" / "rows.npy")
+    np.testing.assert_array_equal(rows, np.delete(np.arange(180), [3, 17]))
+    assert len(np.load(world.folder / "run" / "codes.npy")) == 178
+    skipped = json.loads((world.folder / "run" / "skipped.json").read_text())
+    assert [entry["row"] for entry in skipped] == [3, 17]
+    assert [entry["name"] for entry in skipped] == ["3.png", "17.png"]
+    tagged = sum(bool(world.tags[row]) for row in rows)
+    assert model.tags.positives.shape[0] == 178
+    assert int((np.diff(model.tags.positives.indptr) > 0).sum()) == tagged
+    for place, row in enumerate(rows):
+        carried = model.tags.positives[[place]].indices
+        groups = {model.tags.group_of_tag[tag] for tag in world.tags[row]}
+        assert set(carried.tolist()) == groups
+
+
+class _Pool(nn.Module):
+    """A backbone of the user's own, with dropout that draws from torch's global state."""
+
+    def __init__(self, width: int, fail: bool = False) -> None:
+        super().__init__()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            self.mix = nn.Conv2d(3, width, kernel_size=1)
+        self.dropout = nn.Dropout(0.2)
+        self.fail = fail
+
+    def forward(self, images):
+        features = self.dropout(self.mix(images)).mean(dim=(2, 3))
+        return features * torch.nan if self.fail and self.training else features
+
+
+def test_a_backbone_of_the_users_own(world, config_for):
+    config = config_for(world.folder, images=world.folder / "images")
+    model = train(config, backbone=_Pool(7))
+    again = config_for(world.folder, "again", images=world.folder / "images")
+    train(again, backbone=_Pool(7))
+    assert _bytes(config) == _bytes(again)
+    # The scale of its features is met: see HypersphericalHead.fit_scaling.
+    assert model.network.head.scale != 1
+    with pytest.raises(ValueError, match="backbone of the user's own"):
+        TrainedModel.load(config.out)
+    with pytest.raises(ValueError, match=r"the tensor 'backbone\.mix\.bias' has shape"):
+        TrainedModel.load(config.out, backbone=_Pool(8))
+    loaded = TrainedModel.load(config.out, backbone=_Pool(7))
+    np.testing.assert_array_equal(loaded.embed(world.pixels), model.embed(world.pixels))
+
+
+def test_a_frozen_backbone_stays_as_it_is(world, config_for):
+    backbone = _Pool(7).requires_grad_(False)
+    before = backbone.mix.weight.clone()
+    train(config_for(world.folder, images=world.folder / "images", epochs=1), backbone=backbone)
+    assert torch.equal(backbone.mix.weight, before)
+
+
+def test_a_loss_that_is_not_finite_stops_the_training(world, config_for):
+    config = config_for(world.folder, images=world.folder / "images")
+    with pytest.raises(ValueError, match=r"training diverged.*epoch 1, batch 1.*learning_rate"):
+        train(config, backbone=_Pool(7, fail=True))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "error", "message"),
+    [
+        (lambda w: (w.folder / "tags.jsonl").unlink(), FileNotFoundError, "tags.jsonl"),
+        (lambda w: (w.folder / "features.npy").unlink(), FileNotFoundError, "features.npy"),
+        (lambda w: (w.folder / "words.vec").unlink(), FileNotFoundError, "words.vec"),
+        (lambda w: (w.folder / "tags.jsonl").write_text("[]\n" * 180), ValueError, "has a tag"),
+        (lambda w: (w.folder / "words.vec").write_text("1 2\nzzz 1 2\n"), ValueError, "words.vec"),
+        (
+            lambda w: np.save(w.folder / "features.npy", np.full((180, 3), np.nan)),
+            ValueError,
+            "features.npy",
+        ),
+        (
+            lambda w: np.save(w.folder / "features.npy", np.eye(180) * 1e300),
+            ValueError,
+            "features.npy: features must fit into float32, but row 0",
+        ),
+    ],
+)
+def test_bad_files_are_named_before_anything_is_written(world, config_for, spoil, error, message):
+    spoil(world)
+    with pytest.raises(error, match=message):
+        train(config_for(world.folder))
+    assert not (world.folder / "run").exists()
+
+
+def test_more_queries_than_rows(world, config_for):
+    with pytest.raises(ValueError, match=r"num_queries must be less than .* 180, got 180"):
+        train(config_for(world.folder, num_queries=180))
+
+
+def test_a_backbone_is_refused_in_features_mode(world, config_for):
+    with pytest.raises(ValueError, match="backbone: features need none"):
+        train(config_for(world.folder), backbone=_Pool(3))
+
+
+def test_settings_are_read_without_torch():
+    code = (
+        "import sys, wsdhq.embed.config, wsdhq.embed.tags\n"
+        "from wsdhq.embed import TrainConfig\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+def test_the_function_is_not_hidden_by_its_module():
+    code = "import wsdhq.embed.training; from wsdhq.embed import train; assert callable(train)"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_bar_is_shown_on_a_terminal_alone(world, config_for, monkeypatch):
+    pipe, terminal, silenced = io.StringIO(), _Terminal(), _Terminal()
+    monkeypatch.setenv("TERM", "xterm")
+    for stream, progress in ((pipe, None), (terminal, None), (silenced, False)):
+        monkeypatch.setattr(sys, "stderr", stream)
+        train(config_for(world.folder, epochs=1), progress=progress, overwrite=True)
+    assert pipe.getvalue() == ""
+    assert "epoch 1/1" in terminal.getvalue()
+    assert silenced.getvalue() == ""
+
+
+def test_a_damaged_log_is_named_with_its_line(world, config_for):
+    config = config_for(world.folder)
+    _interrupt(config, 2)
+    log = world.folder / "run" / "log.jsonl"
+    log.write_text("{}\n" + log.read_text())
+    with pytest.raises(ValueError, match=r"log\.jsonl, line 1: expected a JSON object.*'{}'"):
+        train(config, resume=True)

@@ -1,0 +1,198 @@
+"""Who may import and include whom, read from the sources."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "python" / "wsdhq"
+CPP = ROOT / "cpp"
+INTRINSIC_HEADERS = {
+    "immintrin.h",
+    "x86intrin.h",
+    "xmmintrin.h",
+    "emmintrin.h",
+    "arm_neon.h",
+}
+OPENMP = re.compile(r"#\s*pragma\s+omp\b|_Pragma\s*\(\s*\"omp\b|\bomp_[a-z_]+\s*\(|<omp\.h>")
+INTRINSIC = re.compile(
+    r"\b_mm\d*_\w+\s*\(|\b__m(?:64|128|256|512)[id]?\b|\bv(?:ld|st|add|mul|fma|dup|tbl)\w*q?_\w+\s*\("
+    r"|\b(?:float|uint|int)(?:8|16|32|64)x\d+(?:x\d)?_t\b"
+)
+
+
+def modules(tree: ast.AST) -> Iterator[str]:
+    """Absolute names of the modules a source imports, those in functions included."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            # Relative imports would escape the rules below; the linter bans them as well.
+            yield "." * node.level + (node.module or "")
+            if node.module:
+                yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif (
+            isinstance(node, ast.Call)
+            and getattr(node.func, "attr", getattr(node.func, "id", ""))
+            in ("import_module", "__import__")
+            and node.args
+            and isinstance(node.args[0], ast.Constant)
+        ):
+            yield str(node.args[0].value)
+
+
+def imported(part: str) -> dict[Path, set[str]]:
+    """What each source file of a module or folder of the package imports."""
+    place = PACKAGE / part
+    files = sorted(place.rglob("*.py")) if place.is_dir() else [PACKAGE / f"{part}.py"]
+    files = [file for file in files if file.is_file()]
+    assert files, f"no sources of wsdhq.{part} were found"
+    return {
+        file: set(modules(ast.parse(file.read_text("utf-8"), filename=str(file)))) for file in files
+    }
+
+
+def within(module: str, *prefixes: str) -> bool:
+    return any(module == prefix or module.startswith(prefix + ".") for prefix in prefixes)
+
+
+def assert_never(part: str, *banned: str) -> None:
+    for file, names in imported(part).items():
+        wrong = sorted(name for name in names if within(name, *banned) or name.startswith("."))
+        assert not wrong, f"{file.relative_to(ROOT)} imports {wrong}"
+
+
+def assert_only(part: str, *allowed: str) -> None:
+    for file, names in imported(part).items():
+        wrong = sorted(
+            name
+            for name in names
+            if not within(name, *allowed) and name.split(".")[0] not in sys.stdlib_module_names
+        )
+        assert not wrong, f"{file.relative_to(ROOT)} imports {wrong}"
+
+
+def test_imports_are_found_wherever_they_stand() -> None:
+    source = (
+        "import a.b\nfrom c import d\ndef f():\n    import e as g\n    from .h import i\n"
+        "    importlib.import_module('j.k')\n"
+    )
+    assert set(modules(ast.parse(source))) == {
+        "a.b", "c", "c.d", "e", ".h", "h.i", "j.k",
+    }  # fmt: skip
+
+
+def test_quant_stands_on_its_own() -> None:
+    assert_only(
+        "quant", "numpy", "scipy", "safetensors", "wsdhq.quant", "wsdhq._core", "wsdhq._files"
+    )
+    assert_never("quant", "torch", "wsdhq.embed", "wsdhq.data", "wsdhq.cli", "wsdhq.interop")
+
+
+def test_files_that_all_share_import_nothing_of_the_package() -> None:
+    assert_only("_files", "numpy")
+
+
+def test_embed_never_touches_the_extension() -> None:
+    assert_never("embed", "wsdhq._core", "wsdhq.quant._core", "wsdhq.cli", "pybind11")
+
+
+def test_data_knows_neither_embed_nor_quant_nor_cli() -> None:
+    assert_never("data", "wsdhq.embed", "wsdhq.quant", "wsdhq._core", "wsdhq.cli", "torch")
+
+
+def test_metrics_need_numpy_alone() -> None:
+    assert_only("metrics", "numpy")
+
+
+def test_interop_knows_quant_alone() -> None:
+    assert_never("interop", "wsdhq.embed", "wsdhq.data", "wsdhq.cli", "wsdhq._core", "torch")
+
+
+def test_nothing_imports_cli_tests_or_benchmarks() -> None:
+    for file, names in imported(".").items():
+        relative = file.relative_to(PACKAGE)
+        if relative.parts[0] in ("cli", "cli.py", "__main__.py"):
+            continue
+        wrong = sorted(name for name in names if within(name, "wsdhq.cli", "tests", "benchmarks"))
+        assert not wrong, f"{relative} imports {wrong}"
+
+
+def without_comments(source: str) -> str:
+    return re.sub(r"//[^\n]*|/\*.*?\*/", " ", source, flags=re.DOTALL)
+
+
+def cpp_sources(*folders: str) -> list[Path]:
+    kinds = {".cpp", ".hpp", ".h", ".cc", ".inl", ".ipp"}
+    files = [
+        file
+        for folder in folders
+        for file in sorted((CPP / folder).rglob("*"))
+        if file.suffix in kinds
+    ]
+    assert files, f"no sources were found in {folders}"
+    return files
+
+
+def includes(file: Path) -> list[str]:
+    text = without_comments(file.read_text("utf-8"))
+    return re.findall(r"^\s*#\s*include\s*[<\"]([^>\"]+)[>\"]", text, flags=re.MULTILINE)
+
+
+def test_only_bindings_include_pybind11() -> None:
+    outside = [file for file in cpp_sources(".") if (CPP / "bindings") not in file.parents]
+    assert outside
+    for file in outside:
+        wrong = [
+            name for name in includes(file) if name.startswith(("pybind11", "Python.h", "numpy/"))
+        ]
+        assert not wrong, f"{file.relative_to(ROOT)} includes {wrong}"
+    assert any("pybind11" in name for file in cpp_sources("bindings") for name in includes(file))
+
+
+def test_only_the_bodies_use_openmp() -> None:
+    allowed = {CPP / "src", CPP / "tests"}
+    used = [file for file in cpp_sources(".") if OPENMP.search(file.read_text("utf-8"))]
+    wrong = [str(file.relative_to(ROOT)) for file in used if not allowed & set(file.parents)]
+    assert not wrong
+
+
+def test_only_kernels_use_intrinsics() -> None:
+    used = [
+        file
+        for file in cpp_sources(".")
+        if INTRINSIC.search(without_comments(file.read_text("utf-8")))
+        or INTRINSIC_HEADERS & set(includes(file))
+    ]
+    wrong = [str(file.relative_to(ROOT)) for file in used if (CPP / "kernels") not in file.parents]
+    assert not wrong
+    assert used, "no kernel uses intrinsics: the pattern of this test is stale"
+
+
+def test_kernels_include_the_table_and_intrinsics_alone() -> None:
+    # A shared inline function compiled with AVX-512 could be the one the linker keeps for all.
+    allowed = INTRINSIC_HEADERS | {"kernels.hpp", "cstdint", "cstddef"}
+    for file in cpp_sources("kernels"):
+        wrong = sorted(set(includes(file)) - allowed)
+        assert not wrong, f"{file.relative_to(ROOT)} includes {wrong}"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        (OPENMP, "#pragma omp parallel for"),
+        (OPENMP, "# pragma  omp simd"),
+        (OPENMP, "int n = omp_get_max_threads();"),
+        (INTRINSIC, "auto x = _mm256_add_ps(a, b);"),
+        (INTRINSIC, "__m512i v;"),
+        (INTRINSIC, "float32x4_t v = vld1q_f32(p);"),
+    ],
+)
+def test_patterns_find_what_they_are_for(pattern: re.Pattern[str], text: str) -> None:
+    assert pattern.search(text)
