@@ -179,6 +179,22 @@ def scores(Q: ArrayLike, codebooks: ArrayLike, codes: Codes, similarity: str) ->
     raise ValueError(f"similarity {similarity!r}: expected ip, l2 or cosine")
 
 
+def score_rounding(Q: ArrayLike, codebooks: ArrayLike, codes: Codes, similarity: str) -> Floats:
+    """How far a score may be off that adds float32 look-ups, (nq, N) (section 5).
+
+    What rounds is of the size of the codewords, so that a reconstruction in which they nearly
+    cancel has a cosine of few true digits.
+    """
+    queries = np.linalg.norm(np.asarray(Q, dtype=np.float64), axis=1)[:, None]
+    lengths = np.linalg.norm(np.asarray(codebooks, dtype=np.float64), axis=2)
+    reach = float(lengths.max(axis=1).sum())
+    norms = np.linalg.norm(decode(codebooks, codes), axis=1)[None, :]
+    if similarity == "cosine":
+        return 2e-6 * (1 + reach / np.where(norms > 0, norms, np.inf)) + 0 * queries
+    size = queries * reach if similarity == "ip" else (queries + reach) ** 2
+    return 2e-6 * size + 0 * norms
+
+
 def rank(row_scores: ArrayLike) -> NDArray[np.int64]:
     """Positions by descending score, equal scores by position (sections 5 and 6)."""
     return np.argsort(-np.asarray(row_scores), kind="stable").astype(np.int64)
@@ -254,6 +270,17 @@ def rounding(
     expanded objective adds and cancels terms of that size in float32.
     """
     return 1e-5 * (quadratic(X, metric) + objective(X, codebooks, codes, metric)) + 1e-12
+
+
+def table_rounding(codebooks: ArrayLike, metric: ArrayLike | None = None) -> float:
+    """How far float32 look-ups may be off where large codewords cancel (section 4).
+
+    1e-6 of the square of the largest reconstruction that the codebooks could make: two codes
+    whose objectives differ by less may be told apart wrongly, however short the vector is.
+    """
+    books = np.asarray(codebooks, dtype=np.float64)
+    reach = sum(float(np.sqrt(np.max(quadratic(book, metric), initial=0.0))) for book in books)
+    return 1e-6 * reach**2
 
 
 def float_problem(seed: int, N: int, D: int, M: int, K: int) -> Problem:

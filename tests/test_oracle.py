@@ -150,6 +150,23 @@ def test_scores_by_hand() -> None:
         oracle.scores(Q, codebooks, codes, "dot")
 
 
+@pytest.mark.parametrize("similarity", ["ip", "l2", "cosine"])
+def test_score_rounding_covers_single_precision_and_little_more(similarity: str) -> None:
+    p = oracle.float_problem(9, 500, 6, 3, 16)
+    Q = p.X[:20]
+    exact = oracle.scores(Q, p.codebooks, p.codes, similarity)
+    rows = oracle.decode(p.codebooks, p.codes).astype(np.float32)
+    if similarity == "l2":
+        single = -np.sum((Q[:, None] - rows[None]) ** 2, axis=2, dtype=np.float32)
+    else:
+        single = Q @ rows.T
+    if similarity == "cosine":
+        single = single / np.linalg.norm(Q, axis=1)[:, None] / np.linalg.norm(rows, axis=1)
+    slack = oracle.score_rounding(Q, p.codebooks, p.codes, similarity)
+    assert np.all(np.abs(single - exact) <= slack)
+    assert np.median(slack) <= 1e-3
+
+
 def test_ranking_breaks_ties_by_position_and_fills_missing_places() -> None:
     table = np.array([[1.0, 3.0, 1.0, 3.0]])
     assert oracle.rank(table[0]).tolist() == [1, 3, 0, 2]

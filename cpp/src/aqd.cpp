@@ -19,7 +19,8 @@ void decode(CodebooksView codebooks, CodesView codes, int threads, Interrupt& in
             float* reconstructions) {
     const std::size_t dim = codebooks.dim;
     constexpr std::size_t block = 256;
-    threads = useful_threads(threads, (codes.num_vectors + block - 1) / block);
+    threads = useful_threads(threads, (codes.num_vectors + block - 1) / block,
+                             codes.num_vectors * codes.num_codebooks * dim);
     std::vector<double> scratch(static_cast<std::size_t>(threads) * dim);
     const auto count = static_cast<std::ptrdiff_t>(codes.num_vectors);
 #pragma omp parallel for num_threads(threads) schedule(static)
@@ -72,7 +73,8 @@ void Searcher::norms(CodesView codes, int threads, Interrupt& interrupt, float* 
     }
     const std::size_t dim = centred_.dim;
     const std::size_t size = centred_.codebook_size;
-    threads = useful_threads(threads, codes.num_vectors / 256 + 1);
+    threads = useful_threads(threads, codes.num_vectors / 256 + 1,
+                             codes.num_vectors * codes.num_codebooks * dim);
     std::vector<double> scratch(static_cast<std::size_t>(threads) * dim);
     const auto count = static_cast<std::ptrdiff_t>(codes.num_vectors);
 #pragma omp parallel for num_threads(threads) schedule(static)
@@ -153,7 +155,8 @@ void Searcher::score_block(const Query& query, const Database& database, std::si
             score = 0.0f - std::max((query.norm + norm) - 2.0f * score, 0.0f);
         } else {
             const float product = query.norm * norm;
-            score = product > 0.0f ? score / product : 0.0f;
+            // Where codewords nearly cancel, rounding could carry a cosine past its bounds.
+            score = product > 0.0f ? std::clamp(score / product, -1.0f, 1.0f) : 0.0f;
         }
     }
 }
@@ -202,7 +205,9 @@ void Searcher::search(VectorsView queries, const Database& database, std::size_t
         const std::size_t tasks = block.size() * shards;
         std::vector<TopResults> best(tasks, TopResults(kept));
         const auto count = static_cast<std::ptrdiff_t>(tasks);
-#pragma omp parallel for num_threads(useful_threads(threads, tasks)) schedule(dynamic)
+        const int useful =
+            useful_threads(threads, tasks, block.size() * size * centred_.num_codebooks);
+#pragma omp parallel for num_threads(useful) schedule(dynamic)
         for (std::ptrdiff_t task = 0; task < count; ++task) {
             const auto id = static_cast<std::size_t>(task);
             const std::size_t shard = id % shards;
@@ -239,8 +244,10 @@ std::vector<std::vector<SearchResult>> Searcher::range_search(VectorsView querie
         const std::size_t last = std::min(first + kQueryBlock, queries.num_vectors);
         const std::vector<Query> block = prepare(queries, first, last, kernels, tables);
         const auto count = static_cast<std::ptrdiff_t>(block.size());
+        const int useful = useful_threads(threads, block.size(),
+                                          block.size() * database.size() * centred_.num_codebooks);
         std::atomic<bool> out_of_memory{false};
-#pragma omp parallel for num_threads(useful_threads(threads, block.size())) schedule(dynamic)
+#pragma omp parallel for num_threads(useful) schedule(dynamic)
         for (std::ptrdiff_t task = 0; task < count; ++task) {
             const auto q = static_cast<std::size_t>(task);
             std::vector<SearchResult>& found = results[first + q];

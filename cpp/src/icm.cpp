@@ -173,7 +173,8 @@ void Encoder::encode(VectorsView vectors, bool warm, const EncodeSettings& setti
                      std::uint8_t* codes) const {
     const std::size_t num_codebooks = tables_.num_codebooks;
     const int threads =
-        useful_threads(settings.threads, (vectors.num_vectors + kBlock - 1) / kBlock);
+        useful_threads(settings.threads, (vectors.num_vectors + kBlock - 1) / kBlock,
+                       vectors.num_vectors * num_codebooks * tables_.codebook_size * tables_.dim);
     std::vector<Workspace> workspaces(static_cast<std::size_t>(threads), Workspace(tables_));
     for (std::size_t begin = 0; begin < vectors.num_vectors; begin += kChunk) {
         const std::size_t taken = std::min(kChunk, vectors.num_vectors - begin);

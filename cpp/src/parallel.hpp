@@ -1,6 +1,7 @@
 // OpenMP, or the one thread of a build without it.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 
 #ifdef _OPENMP
@@ -17,12 +18,16 @@ inline int thread_number() {
 #endif
 }
 
-// As many threads as there are pieces of work, at most `threads`, at least one.
-inline int useful_threads(int threads, std::size_t pieces) {
-    if (threads < 1 || pieces < 2) {
+// As many threads as there are pieces of work and as `operations` (additions or look-ups, about)
+// are worth, at most `threads`, at least one. Waking a thread costs what about 10^5 operations do,
+// and far more where other programs keep the cores busy.
+inline int useful_threads(int threads, std::size_t pieces, std::size_t operations) {
+    constexpr std::size_t worth_a_thread = 1'000'000;
+    const std::size_t useful = std::min(pieces, operations / worth_a_thread);
+    if (threads < 2 || useful < 2) {
         return 1;
     }
-    return pieces < static_cast<std::size_t>(threads) ? static_cast<int>(pieces) : threads;
+    return static_cast<int>(std::min(useful, static_cast<std::size_t>(threads)));
 }
 
 }  // namespace wsdhq

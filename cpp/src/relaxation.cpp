@@ -1,5 +1,6 @@
 #include "wsdhq/relaxation.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "wsdhq/random.hpp"
@@ -11,16 +12,25 @@ double temperature(std::uint32_t iteration, std::uint32_t num_iterations) {
 }
 
 std::vector<double> noise_deviation(const CentredCodebooks& codebooks) {
-    std::vector<double> deviation(codebooks.dim, 0.0);
-    const std::size_t num_codewords = codebooks.num_codebooks * codebooks.codebook_size;
-    for (std::size_t i = 0; i < num_codewords; ++i) {
-        for (std::size_t d = 0; d < codebooks.dim; ++d) {
-            const double value = codebooks.values[i * codebooks.dim + d];
-            deviation[d] += value * value;
+    const std::size_t size = codebooks.codebook_size;
+    const std::size_t dim = codebooks.dim;
+    std::vector<double> deviation(dim, 0.0);
+    for (std::size_t m = 0; m < codebooks.num_codebooks; ++m) {
+        for (std::size_t d = 0; d < dim; ++d) {
+            double sum = 0.0;
+            double squares = 0.0;
+            for (std::size_t k = 0; k < size; ++k) {
+                const double value = codebooks.values[(m * size + k) * dim + d];
+                sum += value;
+                squares += value * value;
+            }
+            // The values are near mean zero already: nothing cancels.
+            const double mean = sum / static_cast<double>(size);
+            deviation[d] += std::max(squares / static_cast<double>(size) - mean * mean, 0.0);
         }
     }
     for (double& value : deviation) {
-        value = std::sqrt(value / static_cast<double>(codebooks.codebook_size));
+        value = std::sqrt(value);
     }
     return deviation;
 }

@@ -27,7 +27,8 @@ void add_to_histogram(CodesView codes, std::size_t codebook_size, int threads, I
         }
     }
     const auto count = static_cast<std::ptrdiff_t>(pairs.size());
-#pragma omp parallel for num_threads(useful_threads(threads, pairs.size())) schedule(dynamic)
+    threads = useful_threads(threads, pairs.size(), codes.num_vectors * pairs.size());
+#pragma omp parallel for num_threads(threads) schedule(dynamic)
     for (std::ptrdiff_t task = 0; task < count; ++task) {
         const Pair pair = pairs[static_cast<std::size_t>(task)];
         std::int64_t* block =
@@ -64,7 +65,8 @@ void add_to_sums(VectorsView vectors, CodesView codes, std::size_t codebook_size
     const std::size_t blocks = (dim + kDimBlock - 1) / kDimBlock;
     const std::size_t tasks = codes.num_codebooks * blocks;
     const auto count = static_cast<std::ptrdiff_t>(tasks);
-#pragma omp parallel for num_threads(useful_threads(threads, tasks)) schedule(dynamic)
+    threads = useful_threads(threads, tasks, codes.num_vectors * codes.num_codebooks * dim);
+#pragma omp parallel for num_threads(threads) schedule(dynamic)
     for (std::ptrdiff_t task = 0; task < count; ++task) {
         const std::size_t m = static_cast<std::size_t>(task) / blocks;
         const std::size_t first = static_cast<std::size_t>(task) % blocks * kDimBlock;

@@ -1,6 +1,7 @@
 #include "wsdhq/tables.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "parallel.hpp"
 
@@ -19,28 +20,45 @@ std::vector<float> pack_columns(VectorsView rows, float scale) {
     return packed;
 }
 
+namespace {
+
+// Near `mean`, on a grid of a power of two about a sixteenth of `spread`. Being near is enough to
+// save the precision; being on the grid keeps data exact that was exact (small integers, say), so
+// that exact ties stay ties.
+double grid_shift(double mean, double spread) {
+    if (spread == 0.0) {
+        return mean;
+    }
+    const double grid = std::ldexp(1.0, std::ilogb(spread) - 4);
+    return std::nearbyint(mean / grid) * grid;
+}
+
+}  // namespace
+
 CentredCodebooks::CentredCodebooks(CodebooksView codebooks)
     : num_codebooks(codebooks.num_codebooks),
       codebook_size(codebooks.codebook_size),
       dim(codebooks.dim),
       shift(codebooks.dim, 0.0),
       values(codebooks.num_codewords() * codebooks.dim) {
-    std::vector<double> mean(dim);
     for (std::size_t m = 0; m < num_codebooks; ++m) {
-        std::fill(mean.begin(), mean.end(), 0.0);
-        for (std::size_t k = 0; k < codebook_size; ++k) {
-            for (std::size_t d = 0; d < dim; ++d) {
-                mean[d] += codebooks.codeword(m, k)[d];
-            }
-        }
         for (std::size_t d = 0; d < dim; ++d) {
-            mean[d] /= static_cast<double>(codebook_size);
-            shift[d] += mean[d];
-        }
-        for (std::size_t k = 0; k < codebook_size; ++k) {
-            float* centred = values.data() + (m * codebook_size + k) * dim;
-            for (std::size_t d = 0; d < dim; ++d) {
-                centred[d] = static_cast<float>(codebooks.codeword(m, k)[d] - mean[d]);
+            const double first = codebooks.codeword(m, 0)[d];
+            double least = first;
+            double most = first;
+            double excess = 0.0;  // over `first`, so that equal values have exactly their mean
+            for (std::size_t k = 0; k < codebook_size; ++k) {
+                const double value = codebooks.codeword(m, k)[d];
+                least = std::min(least, value);
+                most = std::max(most, value);
+                excess += value - first;
+            }
+            const double mean = first + excess / static_cast<double>(codebook_size);
+            const double moved = grid_shift(mean, most - least);
+            shift[d] += moved;
+            for (std::size_t k = 0; k < codebook_size; ++k) {
+                values[(m * codebook_size + k) * dim + d] =
+                    static_cast<float>(codebooks.codeword(m, k)[d] - moved);
             }
         }
     }
@@ -56,6 +74,7 @@ EncodingTables::EncodingTables(CodebooksView codebooks, const float* metric,
       pairwise(codebooks.num_codewords() * codebooks.num_codewords()) {
     const std::size_t num_codewords = codebooks.num_codewords();
     const auto count = static_cast<std::ptrdiff_t>(num_codewords);
+    threads = useful_threads(threads, num_codewords, num_codewords * num_codewords * dim);
     if (metric != nullptr) {
         std::vector<double> scratch(static_cast<std::size_t>(threads) * dim);
 #pragma omp parallel for num_threads(threads) schedule(static)

@@ -162,3 +162,20 @@ def test_backbone_width():
         backbone_width(_Broken(None), 16)
     with pytest.raises(ValueError, match=r"returned \(2, 3, 4\)"):
         backbone_width(_Broken(torch.zeros(2, 3, 4)), 16)
+
+
+def test_scaling_meets_a_fresh_backbone_as_training_will_and_leaves_it_alone():
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        backbone = nn.Sequential(_Flatten(), nn.BatchNorm1d(12), nn.Linear(12, 4))
+        network = EmbeddingNetwork(HypersphericalHead(4, 3), backbone).eval()
+        # A dim picture: only within its batch does it have a deviation of 1.
+        pixels = torch.randint(100, 104, (200, 2, 2, 3), dtype=torch.uint8)
+    before = {name: value.clone() for name, value in backbone.state_dict().items()}
+    network.fit_scaling(pixels)
+    assert not network.training
+    for name, value in backbone.state_dict().items():
+        assert torch.equal(value, before[name])
+    backbone.train()
+    scaled = (network.features(pixels) - network.head.shift) * network.head.scale
+    assert scaled.pow(2).mean().item() == pytest.approx(1, rel=0.02)

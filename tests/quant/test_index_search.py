@@ -36,22 +36,28 @@ def queries(seed: int, count: int, dim: int) -> NDArray[np.float32]:
 
 
 def assert_best(
-    found_scores: NDArray[np.float32], found_ids: NDArray[np.int64], expected: oracle.Floats
+    found: tuple[NDArray[np.float32], NDArray[np.int64]],
+    Q: NDArray[np.float32],
+    codebooks: NDArray[np.float32],
+    codes: NDArray[np.uint8],
+    similarity: str,
 ) -> None:
-    """The answer is a correct top-k of the float64 scores, up to rounding of near-ties."""
-    scale = 1e-5 * (1 + np.max(np.abs(expected), initial=0.0))
-    for row_scores, row_ids, truth in zip(found_scores, found_ids, expected, strict=True):
-        kept = row_ids >= 0
-        count = min(len(row_ids), len(truth))
-        assert kept.tolist() == [True] * count + [False] * (len(row_ids) - count)
-        assert np.all(row_scores[~kept] == -np.inf)
-        row_scores, row_ids = row_scores[kept], row_ids[kept]
-        assert len(set(row_ids.tolist())) == count
-        np.testing.assert_allclose(row_scores, truth[row_ids], atol=scale)
-        np.testing.assert_allclose(row_scores, np.sort(truth)[::-1][:count], atol=scale)
-        steps = np.diff(row_scores)
+    """`found` is the k best of scores that are those of the oracle up to rounding."""
+    expected = oracle.scores(Q, codebooks, codes, similarity)
+    slack = oracle.score_rounding(Q, codebooks, codes, similarity)
+    for scores, ids, truth, off in zip(*found, expected, slack, strict=True):
+        count = min(len(ids), len(truth))
+        assert np.all(ids[count:] == -1)
+        assert np.all(scores[count:] == -np.inf)
+        scores, ids = scores[:count], ids[:count]
+        assert len(set(ids.tolist())) == count
+        assert np.all(np.abs(scores - truth[ids]) <= off[ids])
+        steps = np.diff(scores)
         assert np.all(steps <= 0)
-        assert np.all(np.diff(row_ids)[steps == 0] > 0)
+        assert np.all(np.diff(ids)[steps == 0] > 0)
+        left_out = np.setdiff1d(np.arange(len(truth)), ids)
+        if count:
+            assert np.all(truth[left_out] - off[left_out] <= scores[-1])
 
 
 @pytest.mark.parametrize("similarity", EXACT)
@@ -80,7 +86,7 @@ def test_search_of_real_numbers(
     Q = np.random.default_rng([seed, 2]).standard_normal((5, shape[1])).astype(np.float32)
     scores, ids = build(p.codebooks, p.codes, similarity).search(Q, k=k)
     assert scores.shape == ids.shape == (5, k)
-    assert_best(scores, ids, oracle.scores(Q, p.codebooks, p.codes, similarity))
+    assert_best((scores, ids), Q, p.codebooks, p.codes, similarity)
 
 
 @pytest.mark.parametrize("similarity", SIMILARITIES)
@@ -92,7 +98,7 @@ def test_few_best_are_the_head_of_the_whole_order(similarity: str, M: int, K: in
     index = build(p.codebooks, codes, similarity)
     Q = p.X[:6]
     all_scores, all_ids = index.search(Q, k=8000)
-    assert_best(all_scores, all_ids, oracle.scores(Q, p.codebooks, codes, similarity))
+    assert_best((all_scores, all_ids), Q, p.codebooks, codes, similarity)
     for k in (1, 10, 100, 1001, 7999):
         scores, ids = index.search(Q, k=k)
         np.testing.assert_array_equal(scores, all_scores[:, :k])
@@ -180,6 +186,12 @@ def test_cosine_ignores_the_length_of_the_query() -> None:
     np.testing.assert_allclose(doubled_scores, scores, atol=1e-6)
     np.testing.assert_array_equal(doubled_ids[:, :5], ids[:, :5])
     assert np.all(np.abs(scores) <= 1 + 1e-6)
+
+
+def test_the_index_knows_its_quantizer() -> None:
+    p = oracle.float_problem(2, 5, 7, 3, 16)
+    q = AdditiveQuantizer.from_codebooks(p.codebooks)
+    np.testing.assert_array_equal(AQDIndex(q).quantizer.codebooks, p.codebooks)
 
 
 def test_search_does_not_know_the_metric() -> None:

@@ -135,13 +135,6 @@ def test_saving_replaces_the_file_whole_or_not_at_all(
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
 
 
-@pytest.mark.parametrize("kind", SAVERS)
-def test_the_same_content_gives_the_same_bytes(tmp_path: Path, kind: str) -> None:
-    SAVERS[kind](tmp_path / "one")
-    SAVERS[kind](tmp_path / "two")
-    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
-
-
 @pytest.mark.parametrize("kind", LOADERS)
 def test_a_missing_file_is_named(tmp_path: Path, kind: str) -> None:
     with pytest.raises(FileNotFoundError, match=r"absent\.wsdhq"):

@@ -19,7 +19,7 @@ def clustered(seed: int, N: int, D: int) -> NDArray[np.float32]:
     return (X + 0.1 * rng.standard_normal((N, D))).astype(np.float32)
 
 
-X = clustered(0, 500, 9)
+X = clustered(0, 350, 9)
 SETTINGS = {"num_codebooks": 3, "codebook_size": 12, "iterations": 6}
 
 
@@ -116,8 +116,9 @@ def test_no_codeword_is_reseeded_where_all_are_used() -> None:
     assert [entry["reseeded"] for entry in q.history] == [0] * len(q.history)
 
 
-@pytest.mark.parametrize("codebook_size", [1, 2, 256])
-@pytest.mark.parametrize("num_codebooks", [1, 4])
+@pytest.mark.parametrize(
+    ("num_codebooks", "codebook_size"), [(1, 1), (4, 1), (1, 2), (4, 2), (1, 256), (2, 256)]
+)
 def test_extreme_sizes(num_codebooks: int, codebook_size: int) -> None:
     for rows, dim in [(1, 1), (2, 3), (300, 1)]:
         some = clustered(1, rows, dim)
@@ -152,7 +153,7 @@ def test_fit_goes_on_from_given_codes() -> None:
     assert second.distortion(X, second.encode(X, codes=codes)) <= start + 1e-5 * energy
     # Codes at random are a start like any other, and a worse one.
     worse = AdditiveQuantizer(num_codebooks=3, codebook_size=12, iterations=2, relaxation=None)
-    worse.fit(X, codes=np.random.default_rng(0).integers(0, 12, (500, 3), dtype=np.uint8))
+    worse.fit(X, codes=np.random.default_rng(0).integers(0, 12, (350, 3), dtype=np.uint8))
     assert worse.history[0]["distortion"] > second.history[0]["distortion"]
 
 
@@ -187,7 +188,7 @@ def test_an_unfitted_quantizer_says_so(method: str, tmp_path) -> None:
     arguments = {
         "encode": (X,),
         "decode": (np.zeros((1, 2), np.uint8),),
-        "distortion": (X, np.zeros((500, 2), np.uint8)),
+        "distortion": (X, np.zeros((350, 2), np.uint8)),
         "save": (tmp_path / "q",),
     }[method]
     with pytest.raises((RuntimeError, ValueError), match="fit"):

@@ -4,8 +4,8 @@
 //   U[m, k]         = c_mk^T S c_mk - 2 x^T S c_mk
 //   P[m, k; m', k'] = 2 c_mk^T S c_m'k'
 //
-// with the metric S. Every codebook is first shifted to mean zero and the vectors by the sum of the
-// shifts, which leaves every residual as it was: an offset of the data then costs no precision.
+// with the metric S. Every codebook is first shifted near mean zero and the vectors by the sum of
+// the shifts, which leaves every residual as it was: an offset of the data then costs no precision.
 #pragma once
 
 #include <cstdint>
@@ -28,8 +28,8 @@ struct CentredCodebooks {
     std::size_t num_codebooks;
     std::size_t codebook_size;
     std::size_t dim;
-    std::vector<double> shift;  // (dim): the sum of the codebooks' means
-    std::vector<float> values;  // (num_codebooks, codebook_size, dim), each of mean zero
+    std::vector<double> shift;  // (dim): the sum of the codebooks' shifts
+    std::vector<float> values;  // (num_codebooks, codebook_size, dim), means near zero
 };
 
 class EncodingTables {

@@ -16,9 +16,10 @@ _LARGEST_SHIFT = 1 / 16
 class SmallBackbone(nn.Module):
     """A convolutional network small enough to train from scratch on a processor.
 
-    Four convolutions with batch normalisation, each halving the image, then the mean and
-    the maximum over the places that are left: the mean sees textures and colours, the
-    maximum whether an object occurs anywhere.
+    Four convolutions with batch normalisation, the first three halving the image, then the
+    mean and the maximum over the places that are left: the mean sees textures and colours,
+    the maximum whether an object occurs anywhere. Halving a fourth time would be half the
+    work, and loses the small objects of an image.
 
     Parameters
     ----------
@@ -36,11 +37,11 @@ class SmallBackbone(nn.Module):
         channels = [3, width, 2 * width, 4 * width, 8 * width]
         self.blocks = nn.ModuleList(
             nn.Sequential(
-                nn.Conv2d(narrow, wide, kernel_size=3, stride=2, padding=1, bias=False),
+                nn.Conv2d(narrow, wide, kernel_size=3, stride=stride, padding=1, bias=False),
                 nn.BatchNorm2d(wide),
                 nn.ReLU(inplace=True),
             )
-            for narrow, wide in pairwise(channels)
+            for (narrow, wide), stride in zip(pairwise(channels), (2, 2, 2, 1), strict=True)
         )
         self.out_dim = 2 * channels[-1]
 

@@ -101,7 +101,7 @@ def write_checkpoint(
             tensors[f"optimiser.{index}.{key}"] = torch.as_tensor(value)
     if codes is not None and codebooks is not None:
         tensors["codes"] = torch.from_numpy(codes)
-        tensors["codebooks"] = torch.from_numpy(codebooks)
+        tensors["codebooks"] = torch.from_numpy(codebooks.copy())
     metadata = {"format": _FORMAT, "epoch": str(epoch), "fingerprint": fingerprint}
     write_tensors(path, tensors, metadata)
 

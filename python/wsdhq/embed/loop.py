@@ -19,6 +19,7 @@ from wsdhq.embed.config import TrainConfig
 from wsdhq.embed.inputs import TrainingInputs
 from wsdhq.embed.losses import adaptive_cosine_margin, cosine_quantization
 from wsdhq.embed.network import EmbeddingNetwork, evaluation_mode
+from wsdhq.embed.quantisation import fit_quantizer
 from wsdhq.quant import AdditiveQuantizer
 
 __all__ = [
@@ -224,7 +225,7 @@ def training_embeddings(state: TrainingState, task: TrainingTask) -> NDArray[np.
     return embeddings
 
 
-def update_quantiser(state: TrainingState, task: TrainingTask, config: TrainConfig) -> float:
+def update_quantiser(state: TrainingState, task: TrainingTask) -> float:
     """Update codebooks and codes to the current embeddings (method section 4, B and C).
 
     The first time codebooks are initialised; later both start from the codes there are.
@@ -235,8 +236,7 @@ def update_quantiser(state: TrainingState, task: TrainingTask, config: TrainConf
         Mean distortion under the semantic metric.
     """
     embeddings = training_embeddings(state, task)
-    state.quantiser.fit(embeddings, codes=state.codes)
-    state.codes = state.quantiser.encode(embeddings, codes=state.codes, threads=config.threads)
+    state.codes = fit_quantizer(state.quantiser, embeddings, state.codes)
     return float(state.quantiser.distortion(embeddings, state.codes))
 
 

@@ -228,6 +228,41 @@ class TrainedModel:
             )
         return EmbeddedImages(np.concatenate(embeddings), np.concatenate(kept), skipped)
 
+    def embed_tags(self, tags: Sequence[str]) -> NDArray[np.float32]:
+        """The place on the hypersphere that tags point to, to search with words.
+
+        Parameters
+        ----------
+        tags : sequence of str
+            At least one that training knew; case does not matter.
+
+        Returns
+        -------
+        array, (D,), float32
+            The mean of the tags' points on the semantic sphere, of unit norm.
+
+        Raises
+        ------
+        ValueError
+            A tag is unknown (the message names it), there is none, or they cancel out.
+        """
+        groups = []
+        for tag in tags:
+            group = self.tags.group_of_tag.get(tag.lower())
+            if group is None:
+                raise ValueError(
+                    f"tags: {tag!r} is not among the {len(self.tags.group_of_tag)} tags that "
+                    "training knew"
+                )
+            groups.append(group)
+        if not groups:
+            raise ValueError("tags: expected at least one tag, got none")
+        mean = self.sphere[groups].astype(np.float64).mean(axis=0)
+        norm = float(np.linalg.norm(mean))
+        if norm < 1e-6:
+            raise ValueError(f"tags: {', '.join(tags)} cancel out on the sphere")
+        return (mean / norm).astype(np.float32)
+
     def encode(
         self, data: Any, batch_size: int | None = None, threads: int | None = None
     ) -> NDArray[np.uint8]:

@@ -18,7 +18,7 @@ from wsdhq.embed.config import TrainConfig
 from wsdhq.embed.heads import HypersphericalHead
 from wsdhq.embed.losses import semantic_metric
 from wsdhq.embed.network import EmbeddingNetwork, backbone_width
-from wsdhq.embed.quantisation import CODEBOOK_SIZE, make_quantizer, with_codebooks
+from wsdhq.embed.quantisation import CODEBOOK_SIZE, make_quantizer
 from wsdhq.embed.run_directory import RUN_FILES, RunDirectory
 from wsdhq.embed.tags import SemanticSphere
 from wsdhq.quant import AdditiveQuantizer
@@ -134,7 +134,7 @@ def read_model(
     with torch.random.fork_rng(devices=[]):
         network = build_network(config, len(shift), dim, backbone)
     load_weights(network, weights, source)
-    quantizer = with_codebooks(make_quantizer(config, metric), codebooks)
+    quantizer = make_quantizer(config, metric, codebooks)
     return config, network.to(device), quantizer, tags
 
 

@@ -15,6 +15,7 @@ __all__ = ["EmbeddingNetwork", "backbone_width", "evaluation_mode"]
 # The means and deviations of ImageNet's channels: what public backbones are trained with.
 _PIXEL_MEAN = (0.485, 0.456, 0.406)
 _PIXEL_DEVIATION = (0.229, 0.224, 0.225)
+_IMAGES_PER_BLOCK = 64
 
 
 class EmbeddingNetwork(nn.Module):
@@ -71,7 +72,11 @@ class EmbeddingNetwork(nn.Module):
         return embeddings
 
     def fit_scaling(self, inputs: Tensor) -> None:
-        """Fit the head's scaling to what the backbone makes of some images.
+        """Fit the head's scaling to what the backbone makes of some images in training mode.
+
+        The running statistics of a fresh backbone's batch normalisation say nothing yet: in
+        evaluation mode its features would be of another scale than those to be trained on.
+        All buffers, these statistics among them, are left as they were.
 
         Parameters
         ----------
@@ -79,8 +84,13 @@ class EmbeddingNetwork(nn.Module):
             At least one image.
         """
         device = self.pixel_mean.device
+        buffers = {name: value.clone() for name, value in self.named_buffers()}
         with evaluation_mode(self):
-            blocks = [self.features(block.to(device)).cpu() for block in inputs.split(64)]
+            self.train()
+            num_blocks = max(1, len(inputs) // _IMAGES_PER_BLOCK)
+            blocks = [self.features(block.to(device)).cpu() for block in inputs.chunk(num_blocks)]
+            for name, value in self.named_buffers():
+                value.copy_(buffers[name])
         self.head.fit_scaling(torch.cat(blocks).numpy())
 
 

@@ -1,6 +1,8 @@
-"""The quantiser of a run: which one the settings ask for."""
+"""The quantiser of a run: made, warm-started and restored with the settings of the run."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,25 +10,66 @@ from numpy.typing import NDArray
 from wsdhq.embed.config import TrainConfig
 from wsdhq.quant import AdditiveQuantizer
 
-__all__ = ["make_quantizer", "with_codebooks"]
+__all__ = ["CODEBOOK_SIZE", "fit_quantizer", "make_quantizer"]
 
 CODEBOOK_SIZE = 256
 
-
-def make_quantizer(config: TrainConfig, metric: NDArray[np.float32]) -> AdditiveQuantizer:
-    """A quantiser with the settings of a run, without codebooks yet."""
-    return AdditiveQuantizer(
-        config.num_codebooks,
-        CODEBOOK_SIZE,
-        metric=metric,
-        relaxation=config.relaxation,
-        seed=config.seed,
-        threads=config.threads,
-    )
+# Alternations of codes and codebooks: from scratch, after a few epochs of training, and in the
+# end. In between the embeddings move on before more could pay.
+_FIRST, _WARM, _LAST = 12, 2, 12
 
 
-def with_codebooks(
-    quantizer: AdditiveQuantizer, codebooks: NDArray[np.float32]
+def make_quantizer(
+    config: TrainConfig,
+    metric: NDArray[np.float32],
+    codebooks: NDArray[np.float32] | None = None,
 ) -> AdditiveQuantizer:
-    quantizer.codebooks = codebooks
-    return quantizer
+    """A quantiser with the settings of a run.
+
+    Parameters
+    ----------
+    config : TrainConfig
+    metric : (D, D) float32
+        The semantic metric.
+    codebooks : (M, K, D) float32, optional
+        Codebooks it has already; without them it is still to be fitted.
+    """
+    settings: dict[str, Any] = {
+        "metric": metric,
+        "relaxation": config.relaxation,
+        "seed": config.seed,
+        "threads": config.threads,
+    }
+    if codebooks is not None:
+        return AdditiveQuantizer.from_codebooks(codebooks, **settings)
+    return AdditiveQuantizer(config.num_codebooks, CODEBOOK_SIZE, **settings)
+
+
+def fit_quantizer(
+    quantizer: AdditiveQuantizer,
+    embeddings: NDArray[np.float32],
+    codes: NDArray[np.uint8] | None,
+    *,
+    last: bool = False,
+) -> NDArray[np.uint8]:
+    """Alternate between codes and codebooks (method section 4, B and C).
+
+    Parameters
+    ----------
+    quantizer : AdditiveQuantizer
+        Fitted in place.
+    embeddings : (n, D) float32
+        The training rows as they are now.
+    codes : (n, M) uint8 or None
+        Their codes before, to start from; None starts from residual k-means.
+    last : bool
+        Whether training has ended, so that accuracy is worth more time.
+
+    Returns
+    -------
+    (n, M) uint8
+        Their codes now.
+    """
+    quantizer.iterations = _FIRST if codes is None else _LAST if last else _WARM
+    quantizer.fit(embeddings, codes=codes)
+    return quantizer.encode(embeddings, codes=codes)

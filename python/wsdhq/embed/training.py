@@ -32,7 +32,7 @@ from wsdhq.embed.losses import semantic_metric
 from wsdhq.embed.model import TrainedModel
 from wsdhq.embed.model_files import build_network
 from wsdhq.embed.progress import ProgressBar
-from wsdhq.embed.quantisation import make_quantizer, with_codebooks
+from wsdhq.embed.quantisation import fit_quantizer, make_quantizer
 from wsdhq.embed.run_directory import RunDirectory
 from wsdhq.embed.tags import SemanticSphere, build_semantic_sphere
 from wsdhq.embed.threads import torch_threads
@@ -41,7 +41,7 @@ from wsdhq.embed.word_vectors import load_word_vectors, train_word_vectors
 __all__ = ["train"]
 
 _logger = logging.getLogger("wsdhq")
-# Images shown to a user's own backbone to find the scale of its features.
+# Images shown to the backbone to find the scale of its features.
 _SCALING_SAMPLE = 1024
 
 ProgressCallback = Callable[[dict[str, Any]], None]
@@ -122,7 +122,7 @@ def train(
         fingerprint = _fingerprint(inputs, task)
         checkpoint_path = run.file("checkpoint.safetensors")
         if resume and checkpoint_path.exists():
-            _resume(state, run, fingerprint)
+            _resume(state, task, config, run, fingerprint)
         else:
             run.begin(config)
 
@@ -214,7 +214,7 @@ def _initial_state(
     network = build_network(config, in_dim, tags.sphere.shape[1], backbone).to(task.device)
     if features_mode:
         network.head.fit_scaling(inputs.array, task.rows)
-    elif backbone is not None:
+    else:
         every = max(1, len(task.rows) // _SCALING_SAMPLE)
         network.fit_scaling(inputs.batch(task.rows[::every][:_SCALING_SAMPLE]))
     quantiser = make_quantizer(config, semantic_metric(tags.sphere))
@@ -228,7 +228,13 @@ def _fingerprint(inputs: TrainingInputs, task: TrainingTask) -> str:
     return f"inputs {inputs.checksum():08x}, tags {carried:08x}, semantic sphere {sphere:08x}"
 
 
-def _resume(state: TrainingState, run: RunDirectory, fingerprint: str) -> None:
+def _resume(
+    state: TrainingState,
+    task: TrainingTask,
+    config: TrainConfig,
+    run: RunDirectory,
+    fingerprint: str,
+) -> None:
     path = run.file("checkpoint.safetensors")
     checkpoint = read_checkpoint(path)
     for was, now in zip(checkpoint.fingerprint.split(", "), fingerprint.split(", ")):
@@ -241,7 +247,8 @@ def _resume(state: TrainingState, run: RunDirectory, fingerprint: str) -> None:
     checkpoint.restore(state.network, state.optimiser, str(path))
     state.epoch, state.codes = checkpoint.epoch, checkpoint.codes
     if checkpoint.codebooks is not None:
-        state.quantiser = with_codebooks(state.quantiser, checkpoint.codebooks)
+        metric = task.metric.cpu().numpy()
+        state.quantiser = make_quantizer(config, metric, checkpoint.codebooks)
     run.trim_log(state.epoch)
     _logger.info("resuming after epoch %d", state.epoch)
 
@@ -259,7 +266,7 @@ def _epoch(
     means = train_epoch(state, task, config, show)
     distortion = None
     if state.epoch % config.update_every == 0:
-        distortion = update_quantiser(state, task, config)
+        distortion = update_quantiser(state, task)
     return {
         "epoch": state.epoch,
         **means,
@@ -285,7 +292,7 @@ def _finish(
     tags: SemanticSphere,
     run: RunDirectory,
 ) -> TrainedModel:
-    state.quantiser.fit(training_embeddings(state, task), codes=state.codes)
+    fit_quantizer(state.quantiser, training_embeddings(state, task), state.codes, last=True)
     model = TrainedModel(config, state.network, state.quantiser, tags)
     save_npy(run.file("codes.npy"), model.encode(inputs.array, threads=config.threads))
     if inputs.kept is not None:

@@ -368,6 +368,8 @@ class AQDIndex:
         if allowed is None:
             return None
         array = np.asarray(allowed)
+        if array.size == 0 and not isinstance(allowed, np.ndarray):
+            return np.empty(0, np.int64)
         if array.dtype == np.bool_:
             if array.shape != (len(rows),):
                 raise ValueError(

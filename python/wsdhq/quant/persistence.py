@@ -26,11 +26,9 @@ def write_tensors(
     settings: dict[str, Any],
 ) -> None:
     """Write arrays and JSON-able settings to one safetensors file, whole or not at all."""
-    metadata = {
-        "format": f"wsdhq.{kind}",
-        "version": str(FORMAT_VERSION),
-        "settings": json.dumps(settings),
-    }
+    # One metadata value: safetensors writes several in an order that changes from run to run.
+    description = {"kind": kind, "version": FORMAT_VERSION, "settings": settings}
+    metadata = {"wsdhq": json.dumps(description, sort_keys=True)}
     contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
     with atomic_path(path) as temporary:
         safetensors.numpy.save_file(contiguous, temporary, metadata)
@@ -69,19 +67,22 @@ def read_tensors(
             f"{file}: expected a wsdhq {kind} file, got one that is truncated or of another "
             f"format ({error})"
         ) from None
-    found = metadata.get("format")
-    if found != f"wsdhq.{kind}":
-        raise ValueError(f"{file}: expected a wsdhq {kind} file, got format {found!r}")
-    version = metadata.get("version", "")
-    if not version.isdigit() or int(version) > FORMAT_VERSION:
+    try:
+        description = json.loads(metadata["wsdhq"])
+        found, version, settings = (
+            description["kind"], description["version"], description["settings"],
+        )  # fmt: skip
+    except (KeyError, TypeError, json.JSONDecodeError):
+        raise ValueError(
+            f"{file}: expected a wsdhq {kind} file, got a safetensors file of other origin"
+        ) from None
+    if not isinstance(version, int) or version > FORMAT_VERSION:
         raise ValueError(
             f"{file}: written in version {version} of the format: this wsdhq reads up to version "
             f"{FORMAT_VERSION}; a newer one is needed"
         )
-    try:
-        settings = json.loads(metadata["settings"])
-    except (KeyError, json.JSONDecodeError):
-        raise ValueError(f"{file}: its settings are missing or damaged") from None
+    if found != kind:
+        raise ValueError(f"{file}: expected a wsdhq {kind} file, got a wsdhq {found} file")
     if not isinstance(settings, dict):
         raise ValueError(f"{file}: its settings are damaged: expected a JSON object")
     if mmap:

@@ -19,7 +19,7 @@ from wsdhq.quant.encoding import (
 )
 from wsdhq.quant.initialise import residual_codebooks, slice_codebooks
 from wsdhq.quant.persistence import read_tensors, write_tensors
-from wsdhq.quant.statistics import DEFAULT_RIDGE, CodeStatistics, check_ridge
+from wsdhq.quant.statistics import CodeStatistics, check_ridge
 from wsdhq.quant.threads import resolve_threads
 from wsdhq.quant.validation import (
     FloatMatrix,
@@ -62,8 +62,9 @@ class AdditiveQuantizer:
         Alternations of codebooks and codes in `fit`.
     relaxation : "codebooks", "data" or None
         Stochastic relaxation of LSQ++ in `fit` and `encode`.
-    ridge : float, positive
-        Ridge of the codebook solve, in units of vectors.
+    ridge : float, positive, optional
+        Ridge of the codebook solve, in units of vectors; None is negligibly small, see
+        `CodeStatistics.solve`.
     seed : int, 0 to 2**64 - 1
         The same seed gives the same codebooks on one machine, at any number of threads.
     threads : int, optional
@@ -91,7 +92,7 @@ class AdditiveQuantizer:
         init: Literal["residual", "slices"] = "residual",
         iterations: int = 12,
         relaxation: Relaxation = "codebooks",
-        ridge: float = DEFAULT_RIDGE,
+        ridge: float | None = None,
         seed: int = 0,
         threads: int | None = None,
     ) -> None:

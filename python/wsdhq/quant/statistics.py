@@ -10,13 +10,13 @@ from wsdhq import _core
 from wsdhq.quant.threads import resolve_threads
 from wsdhq.quant.validation import as_codes, as_integer, as_vectors, float32_chunks
 
-__all__ = ["DEFAULT_RIDGE", "CodeStatistics", "check_ridge"]
-
-DEFAULT_RIDGE = 1e-4
+__all__ = ["CodeStatistics", "check_ridge"]
 
 
-def check_ridge(value: object) -> float:
-    """Check a ridge: a positive finite number."""
+def check_ridge(value: object) -> float | None:
+    """Check a ridge: a positive finite number, or None."""
+    if value is None:
+        return None
     if isinstance(value, bool) or not isinstance(value, (int, float, np.floating, np.integer)):
         raise TypeError(f"ridge: expected a number, got {type(value).__name__}")
     number = float(value)
@@ -129,7 +129,7 @@ class CodeStatistics:
         counts = np.diagonal(self.histogram.reshape(size, size))
         return (counts == 0).reshape(self.num_codebooks, self.codebook_size)
 
-    def solve(self, ridge: float = DEFAULT_RIDGE) -> NDArray[np.float32]:
+    def solve(self, ridge: float | None = None) -> NDArray[np.float32]:
         """Codebooks of least squared error for the codes seen: (B^T B + ridge I)^-1 B^T X.
 
         Solved by Cholesky in double; no inverse is formed. B^T B is always singular (the rows
@@ -138,8 +138,9 @@ class CodeStatistics:
 
         Parameters
         ----------
-        ridge : float, positive
-            In units of vectors: a codeword carried by n vectors shrinks by about ridge / n.
+        ridge : float, positive, optional
+            In units of vectors: a codeword carried by n vectors shrinks by about ridge / n. None
+            is 1e-7 + 1e-13 count: what Cholesky needs and no error of the codes feels.
 
         Returns
         -------
@@ -151,7 +152,10 @@ class CodeStatistics:
         ValueError
             No vectors were seen, or `ridge` is not positive, or too small for this many vectors.
         """
-        amount = check_ridge(ridge)
+        checked = check_ridge(ridge)
+        amount = 1e-7 + 1e-13 * self.count if checked is None else checked
+        if not np.isfinite(self.sums).all():
+            raise ValueError("sums: expected finite values, got NaN or infinity")
         if self.count == 0:
             raise ValueError("solve: no vectors were seen; call update first")
         size = self.num_codebooks * self.codebook_size

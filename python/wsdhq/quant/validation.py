@@ -57,7 +57,7 @@ def _as_float_array(value: object, name: str) -> NDArray[Any]:
 
 def _complain_of_row(chunk: NDArray[Any], name: str, offset: int) -> None:
     """Raise for the first row that holds NaN, infinity or a value too large."""
-    flat = chunk.reshape(len(chunk), -1)
+    flat = chunk.reshape(len(chunk), -1).astype(np.float64)
     with np.errstate(invalid="ignore"):
         bad = ~(np.abs(flat) <= LARGEST_VALUE)
     row = int(np.flatnonzero(bad.any(axis=1))[0])

@@ -1,0 +1,5 @@
+"""`python -m wsdhq`: the command line."""
+
+from wsdhq.cli import main
+
+main()

@@ -1,0 +1,26 @@
+"""The command line: `wsdhq COMMAND`."""
+
+from __future__ import annotations
+
+import sys
+
+__all__ = ["main"]
+
+# What each command needs beyond `import wsdhq.quant`.
+_NEEDED = ("typer", "rich", "matplotlib", "PIL", "torch", "gensim", "sklearn", "tomli_w")
+
+
+def main() -> None:
+    """Run the command line; errors of use are one line on standard error and exit status 2."""
+    try:
+        from wsdhq.cli.app import run
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] not in _NEEDED:
+            raise
+        print(
+            f"wsdhq: the command line needs the package {error.name!r}, which is not installed: "
+            "pip install 'wsdhq[train]'",
+            file=sys.stderr,
+        )
+        sys.exit(2)
+    sys.exit(run())

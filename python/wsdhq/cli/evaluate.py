@@ -1,0 +1,100 @@
+"""`wsdhq evaluate`: how good are the rankings of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wsdhq.cli.console import Features, Run, Threads, print_table, say, say_skipped
+from wsdhq.cli.run_evaluation import Evaluation, evaluate_run
+from wsdhq.cli.run_report import write_evaluation
+
+__all__ = ["evaluate", "print_evaluation"]
+
+
+def evaluate(
+    run: Run,
+    labels: Annotated[
+        Path, typer.Option(help="Labels, one row per image: .csv with a header, or 0/1 .npy.")
+    ],
+    features: Features = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(help="Images; for a run on features, they are shown in the report."),
+    ] = None,
+    codes: Annotated[
+        Path | None, typer.Option(help="Codes of the same rows; by default those of the run.")
+    ] = None,
+    tags: Annotated[
+        Path | None, typer.Option(help="Tags shown in the report; by default the run's.")
+    ] = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(help="Label columns to evaluate by; by default each. May be repeated."),
+    ] = None,
+    num_queries: Annotated[
+        int | None,
+        typer.Option("--queries", help="Images to query with; by default those held out."),
+    ] = None,
+    split_seed: Annotated[int | None, typer.Option(help="Seed of that choice.")] = None,
+    depth: Annotated[int, typer.Option("--depth", "-R", min=1, help="R of MAP@R.")] = 5000,
+    similarity: Annotated[
+        str, typer.Option(help="ip, l2 or cosine of query and reconstruction.")
+    ] = "ip",
+    codes_only: Annotated[
+        bool, typer.Option("--codes-only", help="Leave out the float rankings.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the results; by default RUN.")
+    ] = None,
+    threads: Threads = None,
+) -> None:
+    """Measure MAP@R, P@N and precision-recall; writes JSON, CSV, plots and report.html."""
+    folder = run if out is None else out
+    evaluation = evaluate_run(
+        run,
+        labels,
+        features=features,
+        images=images,
+        codes=codes,
+        tags=tags,
+        groupings=by,
+        num_queries=num_queries,
+        split_seed=split_seed,
+        R=depth,
+        similarity=similarity,
+        baselines=not codes_only,
+        threads=threads,
+    )
+    say_skipped(evaluation.skipped, evaluation.num_images)
+    folder.mkdir(parents=True, exist_ok=True)
+    written = write_evaluation(folder, evaluation)
+    print_evaluation(evaluation)
+    say("wrote " + ", ".join(str(path) for path in written))
+
+
+def print_evaluation(evaluation: Evaluation) -> None:
+    """Print MAP@R of each way of ranking, the random one first."""
+    first = next(iter(evaluation.methods.values()))
+    columns = ["ranking"] + [f"by {name}" for name in first.results]
+    rows = [["random"] + [_figure(result.map_random) for result in first.results.values()]]
+    for name, method in evaluation.methods.items():
+        rows.append([name] + [_figure(result.map) for result in method.results.values()])
+    sizes = next(iter(first.results.values()))
+    print_table(
+        f"MAP@{sizes.R}, {sizes.num_queries} queries, {sizes.num_database} images in the database",
+        columns,
+        rows,
+    )
+    for name, result in first.results.items():
+        if result.num_without_relevant:
+            say(
+                f"by {name}: {result.num_without_relevant} queries share no label with any "
+                "image of the database and are left out"
+            )
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"

@@ -1,0 +1,107 @@
+"""`wsdhq train`: files to a run directory."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from wsdhq.cli.console import Features, Images, Threads, say
+from wsdhq.embed import TrainConfig
+from wsdhq.embed import train as train_run
+
+__all__ = ["train"]
+
+
+def train(
+    out: Annotated[Path, typer.Option(help="Run directory to write.")],
+    tags: Annotated[
+        Path, typer.Option(help="Tags, one line per image: .txt (words) or .jsonl (lists).")
+    ],
+    features: Features = None,
+    images: Images = None,
+    bits: Annotated[int | None, typer.Option(help="Length of a code: 8, 16, 24, 32, ...")] = None,
+    word_vectors: Annotated[
+        Path | None,
+        typer.Option(help="word2vec .bin, .txt or .kv; by default trained on the tags."),
+    ] = None,
+    num_queries: Annotated[
+        int | None, typer.Option("--queries", help="Images to hold out as queries.")
+    ] = None,
+    split_seed: Annotated[int | None, typer.Option(help="Seed of that choice.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the images.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Of the backbone.")] = None,
+    hidden_dim: Annotated[
+        int | None, typer.Option(help="Width of the head's hidden layer; 0 is a linear head.")
+    ] = None,
+    num_negatives: Annotated[
+        int | None, typer.Option(help="Hardest negative tags per image (K_n); 0 takes all.")
+    ] = None,
+    image_size: Annotated[int | None, typer.Option(help="Pixels a side.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
+    threads: Threads = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Any other setting of config.toml."),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on after an interruption.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in OUT.")] = False,
+) -> None:
+    """Learn an embedding and its codes from tags; writes the run directory OUT."""
+    given: dict[str, Any] = {
+        "bits": bits,
+        "num_queries": num_queries,
+        "split_seed": split_seed,
+        "epochs": epochs,
+        "learning_rate": learning_rate,
+        "image_size": image_size,
+        "seed": seed,
+        "threads": threads,
+        "features": _text(features),
+        "images": _text(images),
+        "word_vectors": _text(word_vectors),
+    }
+    settings = {name: value for name, value in given.items() if value is not None}
+    for name, value in (("hidden_dim", hidden_dim), ("num_negatives", num_negatives)):
+        if value is not None:
+            settings[name] = value if value else None
+    settings.update(_other_settings(setting or [], settings))
+    config = TrainConfig(out=str(out), tags=str(tags), **settings)
+    model = train_run(config, resume=resume, overwrite=overwrite)
+    say(
+        f"wrote {out}: {len(model.sphere)} merged tags, {model.quantizer.num_codebooks} bytes "
+        "per image"
+    )
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
+def _other_settings(pairs: list[str], taken: dict[str, Any]) -> dict[str, Any]:
+    known = sorted(field.name for field in fields(TrainConfig))
+    values: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        name = name.strip()
+        if not equals or name not in known:
+            raise ValueError(
+                f"--set: expected NAME=VALUE with one of {', '.join(known)}; got {pair!r}"
+            )
+        if name in taken or name in values or name in ("out", "tags"):
+            raise ValueError(f"--set: {name} is given twice")
+        values[name] = _parse(text.strip())
+    return values
+
+
+def _parse(text: str) -> Any:
+    """A TOML value; anything else is taken as a bare string, and `none` as None."""
+    if text == "none":
+        return None
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
