@@ -170,7 +170,7 @@ def test_only_kernels_use_intrinsics() -> None:
     ]
     wrong = [str(file.relative_to(ROOT)) for file in used if (CPP / "kernels") not in file.parents]
     assert not wrong
-    assert used, "no kernel uses intrinsics: the pattern of this test is stale"
+    assert INTRINSIC.search("_mm256_add_ps(a, b)"), "the pattern of this test is stale"
 
 
 def test_kernels_include_the_table_and_intrinsics_alone() -> None:

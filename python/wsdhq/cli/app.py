@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import logging
+import sys
 from typing import Annotated
 
 import typer
 
 from wsdhq import __version__
-from wsdhq.cli.codes import embed, encode, index, search
-from wsdhq.cli.console import errors, show_log
+from wsdhq.cli.codes import embed, encode, index
+from wsdhq.cli.console import say_error, show_log
 from wsdhq.cli.demo import demo
 from wsdhq.cli.evaluate import evaluate
+from wsdhq.cli.search import search
 from wsdhq.cli.train import train
 
 __all__ = ["app", "run"]
 
+# Exit statuses, as shells and other programs have them.
+_MISTAKE = 2
+_INTERRUPTED = 130
+
+# typer exports one of the errors of its parser, of which this is the common base.
+_UsageError = typer.BadParameter.__bases__[0]
+
 app = typer.Typer(
     name="wsdhq",
     help="Tagged images in, searchable byte codes out.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -52,15 +60,40 @@ for _command in (demo, train, embed, encode, index, search, evaluate):
 
 
 def run() -> int:
-    """Run the command that `sys.argv` names; returns the exit status."""
+    """Run the command that `sys.argv` names.
+
+    Returns
+    -------
+    int
+        The exit status: 0; 2 for every mistake in options or files, after one line on
+        standard error that says what was wrong; 130 after Ctrl-C.
+    """
+    arguments = sys.argv[1:]
     try:
-        app()
-    except SystemExit as ended:
-        # Wrong options and Ctrl-C: the parser has printed what was wrong.
-        return ended.code if isinstance(ended.code, int) else 1
+        # Not standalone, or the parser would draw a box around each of its errors.
+        status = app(arguments or ["--help"], prog_name="wsdhq", standalone_mode=False)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
     except (ValueError, TypeError, OSError) as error:
-        # Messages hold file names and tags: nothing in them is markup.
-        errors.print("error:", style="bold red", end=" ")
-        errors.print(str(error), markup=False, highlight=False, soft_wrap=True)
-        return 2
-    return 0
+        say_error(_with_file(error))
+        return _MISTAKE
+    except _UsageError as error:
+        say_error(_with_advice(error))
+        return _MISTAKE
+    if not arguments:
+        return _MISTAKE
+    return status if isinstance(status, int) else 0
+
+
+def _with_file(error: Exception) -> str:
+    # The system's own errors begin with a number that tells a user nothing.
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return str(error) or type(error).__name__
+
+
+def _with_advice(error: Exception) -> str:
+    message = getattr(error, "format_message", error.__str__)()
+    context = getattr(error, "ctx", None)
+    command = "wsdhq" if context is None else context.command_path
+    return f"{message.rstrip('.')} (see {command} --help)"

@@ -1,8 +1,7 @@
-"""`wsdhq embed`, `encode`, `index` and `search`: a trained run at work."""
+"""`wsdhq embed`, `encode` and `index`: what a trained run makes of a collection."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -11,22 +10,28 @@ import typer
 from numpy.typing import NDArray
 
 from wsdhq._files import atomic_path, save_npy
-from wsdhq.cli.console import (
+from wsdhq.cli.console import bar_for, say, say_skipped
+from wsdhq.cli.options import (
     Features,
     Images,
     Run,
+    SimilarityName,
     Threads,
-    check_folder_of,
+    about,
+    check_kind,
+    check_output,
+    input_rows,
+    known_similarity,
     one_input,
-    print_table,
-    say,
-    say_skipped,
+    read_array,
+    read_features_for,
+    rows_beside,
 )
-from wsdhq.data import open_images, read_features, read_tags
-from wsdhq.embed import TrainedModel
+from wsdhq.data import open_images
+from wsdhq.embed import EmbeddedImages, TrainedModel
 from wsdhq.quant import AQDIndex
 
-__all__ = ["embed", "encode", "index", "search"]
+__all__ = ["embed", "encode", "index"]
 
 Out = Annotated[Path, typer.Option(help="File to write.")]
 
@@ -39,25 +44,14 @@ def embed(
     threads: Threads = None,
 ) -> None:
     """Embed images on the semantic hypersphere: (N, D) float32 rows of unit norm."""
-    one_input(features, images)
-    check_folder_of(out, "--out")
-    model = TrainedModel.load(run)
+    model = _load(run, out, features, images)
     if features is not None:
-        array = read_features(features)
-        blocks = model.embed_blocks(array, threads=threads)
-        with atomic_path(out) as temporary:
-            written = np.lib.format.open_memmap(
-                temporary, mode="w+", dtype=np.float32, shape=(len(array), model.dim)
-            )
-            for start, block in blocks:
-                written[start : start + len(block)] = block
-            written.flush()
-        say(f"wrote {out}: {len(array)} embeddings of {model.dim} dimensions")
-        return
-    embedded = _embed_images(model, images, threads)
-    save_npy(out, embedded.embeddings)
-    _write_rows(out, embedded.kept, bool(embedded.skipped))
-    say(f"wrote {out}: {len(embedded.embeddings)} embeddings of {model.dim} dimensions")
+        num_images = _embed_features(model, run, features, out, threads)
+    else:
+        embedded, num_inputs = _embed_images(model, images, threads)
+        _write(out, embedded.embeddings, embedded.kept, num_inputs)
+        num_images = len(embedded.embeddings)
+    say(f"wrote {out}: {num_images} embeddings of {model.dim} dimensions")
 
 
 def encode(
@@ -68,155 +62,93 @@ def encode(
     threads: Threads = None,
 ) -> None:
     """Encode images: (N, M) uint8, one byte per codebook."""
-    one_input(features, images)
-    check_folder_of(out, "--out")
-    model = TrainedModel.load(run)
+    model = _load(run, out, features, images)
     if features is not None:
-        codes = model.encode(read_features(features), threads=threads)
-        save_npy(out, codes)
+        array = read_features_for(model, run, features)
+        with bar_for("encoding"), about(features):
+            codes = model.encode(array, threads=threads)
+        _write(out, codes, np.arange(len(codes)), len(codes))
     else:
-        embedded = _embed_images(model, images, threads)
+        embedded, num_inputs = _embed_images(model, images, threads)
         codes = model.quantizer.encode(embedded.embeddings, threads=threads)
-        save_npy(out, codes)
-        _write_rows(out, embedded.kept, bool(embedded.skipped))
+        _write(out, codes, embedded.kept, num_inputs)
     say(f"wrote {out}: {len(codes)} codes of {codes.shape[1]} bytes")
 
 
 def index(
     run: Run,
-    codes: Annotated[Path, typer.Option(help="Codes, (N, M) uint8 .npy.")],
+    codes: Annotated[
+        Path, typer.Option(help="Codes, (N, M) uint8 .npy: RUN/codes.npy or of `wsdhq encode`.")
+    ],
     out: Out,
     ids: Annotated[
         Path | None,
         typer.Option(help="Ids, (N,) integers .npy; by default the row of the image in its input."),
     ] = None,
-    similarity: Annotated[
-        str, typer.Option(help="ip, l2 or cosine of query and reconstruction.")
-    ] = "ip",
+    similarity: SimilarityName = "ip",
 ) -> None:
     """Put codes into an index file that `wsdhq search` opens."""
-    check_folder_of(out, "--out")
-    model = TrainedModel.load(run)
-    loaded = _read_npy(codes, "codes")
-    if ids is None and _rows_beside(codes).is_file():
-        ids = _rows_beside(codes)
-    aqd = AQDIndex(model.quantizer, similarity)  # type: ignore[arg-type]
-    try:
-        aqd.add(loaded, None if ids is None else _read_npy(ids, "ids"))
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"{codes}: {error}") from None
+    check_output(out, run)
+    aqd = AQDIndex(TrainedModel.load(run).quantizer, known_similarity(similarity))
+    stored = read_array(codes, "--codes")
+    with about(codes):
+        aqd.quantizer.decode(stored[:0])
+    source, given = "--ids", None
+    if ids is not None:
+        source, given = str(ids), read_array(ids, "--ids")
+    elif (found := input_rows(codes, run)) is not None:
+        given, source = found[0], str(found[1])
+    with about(codes if given is None else source):
+        aqd.add(stored, given)
     aqd.save(out)
-    say(f"wrote {out}: {aqd!r}")
+    num_codebooks = aqd.quantizer.num_codebooks
+    say(f"wrote {out}: {len(aqd)} codes of {num_codebooks} bytes, similarity {similarity}")
 
 
-def search(
-    run: Run,
-    index: Annotated[Path, typer.Option(help="Index file that `wsdhq index` wrote.")],
-    query: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="What to search with: an image, a folder, .zip or list of images, or a .npy of "
-            "features. May be repeated."
-        ),
-    ] = None,
-    words: Annotated[
-        str | None, typer.Option(help='Search with tags instead: --words "red shoes".')
-    ] = None,
-    k: Annotated[int, typer.Option("-k", "--k", min=1, help="Results per query.")] = 10,
-    tags: Annotated[
-        Path | None, typer.Option(help="Tags of the database, shown beside the results.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per query.")] = False,
-    threads: Threads = None,
-) -> None:
-    """Find the images of an index that mean what the query means."""
-    if (not query) == (words is None):
-        raise ValueError("expected exactly one of --query and --words")
+def _load(run: Path, out: Path, features: Path | None, images: Path | None) -> TrainedModel:
+    one_input(features, images)
+    check_output(out, run)
     model = TrainedModel.load(run)
-    aqd = AQDIndex.load(index)
-    if aqd.quantizer.dim != model.dim:
-        raise ValueError(
-            f"{index}: holds codes of {aqd.quantizer.dim}-dimensional embeddings, but {run} "
-            f"embeds in {model.dim} dimensions: expected the index of this run"
-        )
-    if words is not None:
-        names, queries = [words], model.embed_tags(words.split())[None]
-    else:
-        names, queries = _embed_queries(model, query or [], threads)
-    shown_tags = None if tags is None else read_tags(tags)
-    scores, ids = aqd.search(queries, k, threads=threads)
-    for name, row_scores, row_ids in zip(names, scores, ids):
-        found = [(float(s), int(i)) for s, i in zip(row_scores, row_ids) if i >= 0]
-        if as_json:
-            results = [{"id": i, "score": s} for s, i in found]
-            typer.echo(json.dumps({"query": name, "results": results}, ensure_ascii=False))
-            continue
-        columns = ["rank", "id", "score"] + ([] if shown_tags is None else ["tags"])
-        rows = [
-            [str(rank), str(i), f"{s:.4f}", *_tags_of(shown_tags, i)]
-            for rank, (s, i) in enumerate(found, start=1)
-        ]
-        print_table(name, columns, rows)
+    check_kind(model, run, features, images)
+    return model
 
 
-def _tags_of(tags: list[list[str]] | None, row: int) -> list[str]:
-    if tags is None:
-        return []
-    return [" ".join(tags[row]) if row < len(tags) else "(no such line)"]
+def _embed_features(
+    model: TrainedModel, run: Path, features: Path, out: Path, threads: int | None
+) -> int:
+    """Embed block by block into the file, which may be larger than memory."""
+    array = read_features_for(model, run, features)
+    with atomic_path(out) as temporary, bar_for("embedding") as bar, about(features):
+        with temporary.open("wb") as file:
+            header = {"descr": "<f4", "fortran_order": False, "shape": (len(array), model.dim)}
+            np.lib.format.write_array_header_1_0(file, header)
+            for start, block in model.embed_blocks(array, threads=threads):
+                file.write(block.astype("<f4", copy=False).tobytes())
+                bar.advance_to(start + len(block), len(array))
+    rows_beside(out).unlink(missing_ok=True)
+    return len(array)
 
 
-def _embed_images(model: TrainedModel, images: Path | None, threads: int | None):  # type: ignore[no-untyped-def]
-    with open_images(str(images)) as collection:
-        embedded = model.embed_images(collection, threads=threads)
+def _embed_images(
+    model: TrainedModel, images: Path | None, threads: int | None
+) -> tuple[EmbeddedImages, int]:
+    assert images is not None  # one_input and check_kind
+    with open_images(images) as collection, bar_for("embedding"):
+        with about(images):
+            embedded = model.embed_images(collection, threads=threads)
         say_skipped(embedded.skipped, len(collection))
-    return embedded
+        return embedded, len(collection)
 
 
-def _rows_beside(out: Path) -> Path:
-    """Where the input rows of codes or embeddings are kept, when images had to be skipped."""
-    if out.name == "codes.npy" and (out.parent / "rows.npy").is_file():
-        return out.parent / "rows.npy"
-    return out.with_name(f"{out.stem}.rows.npy")
+def _write(out: Path, array: NDArray[np.generic], kept: NDArray[np.int64], num_inputs: int) -> None:
+    """Write an array and, when images were left out, the input row of each of its rows.
 
-
-def _write_rows(out: Path, kept: NDArray[np.int64], some_skipped: bool) -> None:
-    rows = out.with_name(f"{out.stem}.rows.npy")
-    if some_skipped:
+    Rows come first: should the second file fail, the numbers of rows differ, which is noticed.
+    """
+    rows = rows_beside(out)
+    if len(kept) < num_inputs:
         save_npy(rows, kept)
         say(f"wrote {rows}: the input row of each, because images were left out")
     else:
         rows.unlink(missing_ok=True)
-
-
-def _embed_queries(
-    model: TrainedModel, queries: list[Path], threads: int | None
-) -> tuple[list[str], NDArray[np.float32]]:
-    names: list[str] = []
-    parts: list[NDArray[np.float32]] = []
-    for query in queries:
-        if query.suffix == ".npy":
-            array = read_features(query)
-            parts.append(model.embed(array, threads=threads))
-            names += [f"{query}, row {row}" for row in range(len(array))]
-            continue
-        if not query.exists():
-            raise FileNotFoundError(f"--query: {query} does not exist")
-        is_collection = query.is_dir() or query.suffix.lower() in (".zip", ".txt")
-        with open_images(str(query) if is_collection else [str(query)]) as collection:
-            embedded = model.embed_images(collection, threads=threads)
-            say_skipped(embedded.skipped, len(collection))
-            names += [collection.names[row] for row in embedded.kept]
-        parts.append(embedded.embeddings)
-    return names, np.concatenate(parts)
-
-
-def _read_npy(path: Path, name: str) -> NDArray[np.generic]:
-    if not path.is_file():
-        raise FileNotFoundError(f"--{name}: {path} does not exist")
-    try:
-        loaded = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise ValueError(f"{path}: expected an array in .npy format ({error})") from None
-    if not isinstance(loaded, np.ndarray):
-        raise ValueError(f"{path}: expected one array in .npy format, got an archive")
-    return loaded
+    save_npy(out, array)

@@ -3,53 +3,54 @@
 from __future__ import annotations
 
 import logging
-import os
-from pathlib import Path
-from typing import Annotated
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from wsdhq.data import SkippedImage
+from wsdhq.embed.progress import ProgressBar
 
 __all__ = [
-    "Features",
-    "Images",
-    "Run",
-    "Threads",
-    "check_folder_of",
-    "errors",
-    "one_input",
+    "bar_for",
+    "list_skipped",
     "print_table",
+    "printable",
     "say",
+    "say_error",
     "say_skipped",
     "show_log",
 ]
 
-errors = Console(stderr=True)
+# Width of tables in files and pipes: a log is not cut at the 80 columns of no terminal.
+_WIDTH_OF_FILES = 160
+_NAMES_SHOWN = 5
+
+_errors = Console(stderr=True)
 _logger = logging.getLogger("wsdhq")
 
-Run = Annotated[Path, typer.Argument(metavar="RUN", help="Run directory that `wsdhq train` wrote.")]
-Features = Annotated[
-    Path | None, typer.Option(help="Features of the images, (N, F) .npy, one row per image.")
-]
-Images = Annotated[
-    Path | None,
-    typer.Option(help="Images: a folder, a .zip, or a .txt list with a path per line."),
-]
-Threads = Annotated[int | None, typer.Option(min=1, help="Threads; all cores by default.")]
+
+def printable(text: str) -> str:
+    """`text` on one line and without control characters, which could reprogram a terminal.
+
+    Tags and file names are written by anyone.
+    """
+    return "".join(
+        each if each.isprintable() else " " if each.isspace() else "\N{REPLACEMENT CHARACTER}"
+        for each in text
+    )
 
 
 class _LineHandler(logging.Handler):
-    """Log lines as plain text, after the progress bar if one is shown."""
+    """Log lines as plain text, above the progress bar if one is shown."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        text = Text(self.format(record))
+        text = Text(printable(self.format(record)))
         if record.levelno >= logging.WARNING:
             text = Text.assemble(("warning: ", "bold yellow"), text)
-        errors.print(text, soft_wrap=True)
+        _errors.print(text, soft_wrap=True)
 
 
 def show_log(level: int) -> None:
@@ -67,43 +68,59 @@ def say(line: str) -> None:
     _logger.info("%s", line)
 
 
-def say_skipped(skipped: list[SkippedImage], total: int) -> None:
+def say_error(message: str) -> None:
+    """Tell the user what was wrong, on one line."""
+    _errors.print(Text.assemble(("error: ", "bold red"), printable(message)), soft_wrap=True)
+
+
+def say_skipped(skipped: Sequence[SkippedImage], total: int) -> None:
     """Name images that could not be read."""
-    if not skipped:
-        return
-    shown = "; ".join(f"{image.name} ({image.reason})" for image in skipped[:5])
-    more = f"; and {len(skipped) - 5} more" if len(skipped) > 5 else ""
-    _logger.warning(
-        "%d of %d images could not be read and are left out: %s%s",
-        len(skipped), total, shown, more,
-    )  # fmt: skip
+    if skipped:
+        _logger.warning(
+            "%d of %d images could not be read and are left out: %s",
+            len(skipped),
+            total,
+            list_skipped(skipped),
+        )
 
 
-def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
-    """Print a table to standard output; the first column is text, the others are figures."""
-    table = Table(title=title, title_justify="left", header_style="bold")
-    for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number == 0 else "right")
+def list_skipped(skipped: Sequence[SkippedImage]) -> str:
+    """The first few of them with what is wrong, and how many more there are."""
+    shown = "; ".join(f"{image.name} ({image.reason})" for image in skipped[:_NAMES_SHOWN])
+    more = len(skipped) - _NAMES_SHOWN
+    return f"{shown}; and {more} more" if more > 0 else shown
+
+
+@contextmanager
+def bar_for(stage: str) -> Iterator[ProgressBar]:
+    """A progress bar while one stage lasts; nothing where there is no terminal."""
+    with ProgressBar() as bar:
+        bar.stage(stage)
+        yield bar
+
+
+def print_table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], texts: Sequence[str] = ()
+) -> None:
+    """Print a table to standard output.
+
+    Parameters
+    ----------
+    title : str
+        A line above it.
+    columns : sequence of str
+        Headings.
+    rows : sequence of sequences of str
+        One cell per column.
+    texts : sequence of str
+        Headings of the columns that hold words; figures are set flush right.
+    """
+    table = Table(header_style="bold")
+    for column in columns:
+        table.add_column(Text(printable(column)), justify="left" if column in texts else "right")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    # Not a terminal: as wide as the table needs, so that a log file is not cut.
-    width = None if Console().is_terminal else 160
-    Console(width=width).print(table)
-
-
-def one_input(features: Path | None, images: Path | None) -> None:
-    """Check that exactly one of --features and --images was given."""
-    if (features is None) == (images is None):
-        given = "neither" if features is None else "both"
-        raise ValueError(f"expected exactly one of --features and --images, got {given}")
-
-
-def check_folder_of(path: Path, option: str) -> None:
-    """Find out that an output has no place to go before hours of work, not after."""
-    if path.is_dir():
-        raise ValueError(f"{option}: {path} is a folder, expected the name of a file to write")
-    folder = path.parent
-    if not folder.is_dir():
-        raise ValueError(f"{option}: the folder {folder} does not exist")
-    if not os.access(folder, os.W_OK):
-        raise ValueError(f"{option}: the folder {folder} cannot be written to")
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    width = None if Console().is_terminal else _WIDTH_OF_FILES
+    output = Console(width=width)
+    output.print(Text(printable(title), style="bold"), soft_wrap=True)
+    output.print(table)

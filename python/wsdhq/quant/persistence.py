@@ -26,12 +26,30 @@ def write_tensors(
     settings: dict[str, Any],
 ) -> None:
     """Write arrays and JSON-able settings to one safetensors file, whole or not at all."""
-    # One metadata value: safetensors writes several in an order that changes from run to run.
-    description = {"kind": kind, "version": FORMAT_VERSION, "settings": settings}
-    metadata = {"wsdhq": json.dumps(description, sort_keys=True)}
+    metadata = {
+        "format": f"wsdhq.{kind}",
+        "version": str(FORMAT_VERSION),
+        "settings": json.dumps(settings, sort_keys=True),
+    }
     contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
     with atomic_path(path) as temporary:
         safetensors.numpy.save_file(contiguous, temporary, metadata)
+        _sort_header(temporary)
+
+
+def _sort_header(path: Path) -> None:
+    """Put the header's keys in order: safetensors writes metadata in one that changes each time.
+
+    The same content then gives the same bytes.
+    """
+    with path.open("r+b") as file:
+        size = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(size))
+        text = json.dumps(header, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        ordered = text.encode("utf-8").ljust(size)
+        if len(ordered) == size:
+            file.seek(8)
+            file.write(ordered)
 
 
 def read_tensors(
@@ -67,22 +85,22 @@ def read_tensors(
             f"{file}: expected a wsdhq {kind} file, got one that is truncated or of another "
             f"format ({error})"
         ) from None
-    try:
-        description = json.loads(metadata["wsdhq"])
-        found, version, settings = (
-            description["kind"], description["version"], description["settings"],
-        )  # fmt: skip
-    except (KeyError, TypeError, json.JSONDecodeError):
+    found, version = metadata.get("format"), metadata.get("version", "")
+    if found is None or not found.startswith("wsdhq.") or not version.isdigit():
         raise ValueError(
             f"{file}: expected a wsdhq {kind} file, got a safetensors file of other origin"
-        ) from None
-    if not isinstance(version, int) or version > FORMAT_VERSION:
+        )
+    if int(version) > FORMAT_VERSION:
         raise ValueError(
             f"{file}: written in version {version} of the format: this wsdhq reads up to version "
             f"{FORMAT_VERSION}; a newer one is needed"
         )
-    if found != kind:
-        raise ValueError(f"{file}: expected a wsdhq {kind} file, got a wsdhq {found} file")
+    if found != f"wsdhq.{kind}":
+        raise ValueError(f"{file}: expected a wsdhq {kind} file, got one of format {found}")
+    try:
+        settings = json.loads(metadata["settings"])
+    except (KeyError, json.JSONDecodeError):
+        raise ValueError(f"{file}: its settings are missing or damaged") from None
     if not isinstance(settings, dict):
         raise ValueError(f"{file}: its settings are damaged: expected a JSON object")
     if mmap:
@@ -90,7 +108,7 @@ def read_tensors(
     return tensors, settings
 
 
-_DTYPES = {
+_DTYPES: dict[str, np.dtype[Any]] = {
     "U8": np.dtype("u1"),
     "I64": np.dtype("<i8"),
     "F32": np.dtype("<f4"),

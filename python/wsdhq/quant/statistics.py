@@ -127,7 +127,8 @@ class CodeStatistics:
         """Which codewords no vector carries: (num_codebooks, codebook_size) bool."""
         size = self.num_codebooks * self.codebook_size
         counts = np.diagonal(self.histogram.reshape(size, size))
-        return (counts == 0).reshape(self.num_codebooks, self.codebook_size)
+        unused: NDArray[np.bool_] = np.equal(counts, 0)
+        return unused.reshape(self.num_codebooks, self.codebook_size)
 
     def solve(self, ridge: float | None = None) -> NDArray[np.float32]:
         """Codebooks of least squared error for the codes seen: (B^T B + ridge I)^-1 B^T X.
