@@ -109,10 +109,6 @@ def test_metrics_need_numpy_alone() -> None:
     assert_only("_relevance", "numpy")
 
 
-def test_interop_knows_quant_alone() -> None:
-    assert_never("interop", "wsdhq.embed", "wsdhq.data", "wsdhq.cli", "wsdhq._core", "torch")
-
-
 def test_nothing_imports_cli_tests_or_benchmarks() -> None:
     for file, names in imported(".").items():
         relative = file.relative_to(PACKAGE)

@@ -24,6 +24,7 @@ from wsdhq.cli.options import (
     known_similarity,
     one_input,
     read_array,
+    read_codes,
     read_features_for,
     rows_beside,
 )
@@ -90,16 +91,12 @@ def index(
     """Put codes into an index file that `wsdhq search` opens."""
     check_output(out, run)
     aqd = AQDIndex(TrainedModel.load(run).quantizer, known_similarity(similarity))
-    stored = read_array(codes, "--codes")
-    with about(codes):
-        aqd.quantizer.decode(stored[:0])
-    source, given = "--ids", None
-    if ids is not None:
-        source, given = str(ids), read_array(ids, "--ids")
-    elif (found := input_rows(codes, run)) is not None:
-        given, source = found[0], str(found[1])
-    with about(codes if given is None else source):
-        aqd.add(stored, given)
+    stored = read_codes(codes, aqd.quantizer.num_codebooks)
+    if ids is None:
+        aqd.add(stored, input_rows(codes, run, len(stored)))
+    else:
+        with about(ids):
+            aqd.add(stored, read_array(ids, "--ids"))
     aqd.save(out)
     num_codebooks = aqd.quantizer.num_codebooks
     say(f"wrote {out}: {len(aqd)} codes of {num_codebooks} bytes, similarity {similarity}")

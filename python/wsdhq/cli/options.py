@@ -32,6 +32,7 @@ __all__ = [
     "known_similarity",
     "one_input",
     "read_array",
+    "read_codes",
     "read_features_for",
     "rows_beside",
 ]
@@ -126,34 +127,42 @@ def read_array(path: Path, option: str) -> NDArray[Any]:
         return map_npy(path)
 
 
+def read_codes(path: Path, num_codebooks: int) -> NDArray[np.uint8]:
+    """Map the codes in the file that --codes names, of so many bytes per image."""
+    codes = read_array(path, "--codes")
+    if codes.dtype != np.uint8 or codes.ndim != 2 or codes.shape[1] != num_codebooks:
+        raise ValueError(
+            f"{path}: expected codes of this run, uint8 of shape (N, {num_codebooks}); got "
+            f"{codes.dtype} of shape {codes.shape}"
+        )
+    return codes
+
+
 def rows_beside(path: Path) -> Path:
     """Where the input row of each code or embedding in `path` is kept, if images were skipped."""
     return path.with_name(f"{path.stem}.rows.npy")
 
 
-def input_rows(path: Path, run: Path) -> tuple[NDArray[np.int64], Path] | None:
-    """The input row of each of the codes in `path`, and the file that says so.
-
-    Returns
-    -------
-    rows : (n,) int64
-    file : Path
-        None in place of both where no image was skipped: then code i is of input row i.
+def input_rows(path: Path, run: Path, num_codes: int) -> NDArray[np.int64]:
+    """The input row of each of the codes in `path`: all rows, unless images were skipped.
 
     Raises
     ------
-    TypeError, ValueError
-        The file holds something else than ascending row numbers.
+    ValueError
+        The file beside the codes that names the rows holds something else, or does not fit.
     """
     rows = rows_beside(path)
-    own = RunDirectory(run).file("codes.npy")
-    if path.resolve() == own.resolve():
-        rows = RunDirectory(run).file("rows.npy")
+    own = RunDirectory(run)
+    if path.resolve() == own.file("codes.npy").resolve():
+        rows = own.file("rows.npy")
     if not rows.is_file():
-        return None
+        return np.arange(num_codes)
     array = map_npy(rows)
-    if array.dtype.kind not in "iu":
-        raise TypeError(f"{rows}: expected the numbers of input rows, got {array.dtype}")
-    if array.ndim != 1 or (len(array) and array[0] < 0) or np.any(array[1:] <= array[:-1]):
+    if array.dtype.kind not in "iu" or array.shape != (num_codes,):
+        raise ValueError(
+            f"{rows}: expected the input row of each of the {num_codes} codes in {path}, got "
+            f"{array.dtype} of shape {array.shape}"
+        )
+    if num_codes and (array[0] < 0 or np.any(array[1:] <= array[:-1])):
         raise ValueError(f"{rows}: expected the numbers of input rows, ascending")
-    return array.astype(np.int64), rows
+    return array.astype(np.int64)
