@@ -47,17 +47,23 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     os.close(descriptor)
     temporary = Path(name)
     try:
-        # mkstemp makes private files; what a user writes should follow their umask.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
         yield temporary
-        # Writers (safetensors, numpy) may replace the file, so it is reopened to be synced.
+        # Writers (safetensors) may replace the file: only now is it the one that stays. Private
+        # as mkstemp made it, where what a user writes should follow their umask.
         with temporary.open("rb+") as written:
             os.fsync(written.fileno())
+        temporary.chmod(0o666 & ~_umask())
         os.replace(temporary, final)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    # It can only be read by setting it, for every thread; a file made under it tells as well.
+    with tempfile.TemporaryDirectory() as folder:
+        probe = Path(folder, "probe")
+        probe.touch(0o666)
+        return 0o666 & ~probe.stat().st_mode
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

@@ -15,7 +15,10 @@ from safetensors.numpy import load_file
 from torch import nn
 
 from wsdhq.data import split_rows
-from wsdhq.embed import TrainedModel, train
+from wsdhq.embed import TrainConfig, TrainedModel, train
+from wsdhq.embed.heads import HypersphericalHead
+from wsdhq.embed.loop import make_optimiser, rate_factor
+from wsdhq.embed.network import EmbeddingNetwork
 
 MODEL_FILES = ("model.safetensors", "codes.npy", "tags.json")
 
@@ -434,3 +437,31 @@ def test_a_damaged_log_is_named_with_its_line(world, config_for):
     log.write_text("{}\n" + log.read_text())
     with pytest.raises(ValueError, match=r"log\.jsonl, line 1: expected a JSON object.*'{}'"):
         train(config, resume=True)
+
+
+def test_rates_over_the_steps(config_for, tmp_path):
+    def factors(**changes):
+        config = config_for(tmp_path, **changes)
+        return [rate_factor(config, step, 1000) for step in range(1000)]
+
+    assert set(factors(schedule="constant")) == {1.0}
+    halving = factors(schedule="halving", halve_every=300)
+    assert [halving[step] for step in (0, 299, 300, 599, 600, 999)] == [1, 1, 0.5, 0.5, 0.25, 0.125]
+    cosine = factors(schedule="cosine")
+    assert 0 < cosine[0] < 0.05
+    assert max(cosine) == pytest.approx(cosine[49])
+    assert cosine[499] == pytest.approx(0.5, abs=0.01)
+    assert 0 < cosine[999] < 1e-4
+    assert cosine[50:] == sorted(cosine[50:], reverse=True)
+
+
+def test_the_head_learns_faster_than_the_backbone():
+    network = EmbeddingNetwork(HypersphericalHead(7, 3), _Pool(7))
+    config = TrainConfig(
+        out="r", tags="t.txt", images="i", learning_rate=0.5, head_rate_factor=3, weight_decay=0.1
+    )
+    head, backbone = make_optimiser(network, config).param_groups
+    assert (head["base_rate"], backbone["base_rate"]) == (1.5, 0.5)
+    assert head["weight_decay"] == backbone["weight_decay"] == 0.1
+    assert {id(p) for p in head["params"]} == {id(p) for p in network.head.parameters()}
+    assert {id(p) for p in backbone["params"]} == {id(p) for p in network.backbone.parameters()}

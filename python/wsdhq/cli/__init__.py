@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 __all__ = ["main"]
@@ -12,6 +13,10 @@ _NEEDED = ("typer", "rich", "matplotlib", "PIL", "torch", "gensim", "sklearn", "
 
 def main() -> None:
     """Run the command line; errors of use are one line on standard error and exit status 2."""
+    # Threads that wait for each other by spinning are tens of times slower when another program
+    # has a core. The runtime reads this once, when torch or the core is loaded: not before here.
+    # The library leaves the environment alone; this process is the command's own.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         from wsdhq.cli.app import run
     except ModuleNotFoundError as error:

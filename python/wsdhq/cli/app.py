@@ -10,7 +10,7 @@ import typer
 
 from wsdhq import __version__
 from wsdhq.cli.codes import embed, encode, index
-from wsdhq.cli.console import say_error, show_log
+from wsdhq.cli.console import say, say_error, show_log
 from wsdhq.cli.demo import demo
 from wsdhq.cli.evaluate import evaluate
 from wsdhq.cli.search import search
@@ -23,7 +23,7 @@ _MISTAKE = 2
 _INTERRUPTED = 130
 
 # typer exports one of the errors of its parser, of which this is the common base.
-_UsageError = typer.BadParameter.__bases__[0]
+_UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
 app = typer.Typer(
     name="wsdhq",
@@ -73,13 +73,15 @@ def run() -> int:
         # Not standalone, or the parser would draw a box around each of its errors.
         status = app(arguments or ["--help"], prog_name="wsdhq", standalone_mode=False)
     except KeyboardInterrupt:
-        return _INTERRUPTED
+        status = _INTERRUPTED
     except (ValueError, TypeError, OSError) as error:
         say_error(_with_file(error))
         return _MISTAKE
     except _UsageError as error:
         say_error(_with_advice(error))
         return _MISTAKE
+    if status == _INTERRUPTED:
+        say("interrupted")
     if not arguments:
         return _MISTAKE
     return status if isinstance(status, int) else 0

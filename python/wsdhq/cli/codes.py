@@ -115,13 +115,17 @@ def _embed_features(
 ) -> int:
     """Embed block by block into the file, which may be larger than memory."""
     array = read_features_for(model, run, features)
-    with atomic_path(out) as temporary, bar_for("embedding") as bar, about(features):
-        with temporary.open("wb") as file:
-            header = {"descr": "<f4", "fortran_order": False, "shape": (len(array), model.dim)}
-            np.lib.format.write_array_header_1_0(file, header)
-            for start, block in model.embed_blocks(array, threads=threads):
-                file.write(block.astype("<f4", copy=False).tobytes())
-                bar.advance_to(start + len(block), len(array))
+    header = {"descr": "<f4", "fortran_order": False, "shape": (len(array), model.dim)}
+    with (
+        about(features),
+        bar_for("embedding") as bar,
+        atomic_path(out) as temporary,
+        temporary.open("wb") as file,
+    ):
+        np.lib.format.write_array_header_1_0(file, header)
+        for start, block in model.embed_blocks(array, threads=threads):
+            file.write(block.astype("<f4", copy=False).tobytes())
+            bar.advance_to(start + len(block), len(array))
     rows_beside(out).unlink(missing_ok=True)
     return len(array)
 
@@ -140,12 +144,13 @@ def _embed_images(
 def _write(out: Path, array: NDArray[np.generic], kept: NDArray[np.int64], num_inputs: int) -> None:
     """Write an array and, when images were left out, the input row of each of its rows.
 
-    Rows come first: should the second file fail, the numbers of rows differ, which is noticed.
+    In such an order that, should the second step fail, the two files differ in length, which
+    readers refuse, and no rows are missing where there must be some.
     """
     rows = rows_beside(out)
     if len(kept) < num_inputs:
         save_npy(rows, kept)
         say(f"wrote {rows}: the input row of each, because images were left out")
-    else:
-        rows.unlink(missing_ok=True)
     save_npy(out, array)
+    if len(kept) == num_inputs:
+        rows.unlink(missing_ok=True)

@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import typer
 
-from wsdhq.cli.console import Threads, say
+from wsdhq.cli.console import bar_for, print_table, say
 from wsdhq.cli.evaluate import print_evaluation
+from wsdhq.cli.options import Threads, about, check_folder_of
 from wsdhq.cli.run_evaluation import evaluate_run
 from wsdhq.cli.run_report import write_evaluation
-from wsdhq.data.synthetic import render_world
+from wsdhq.data import open_images, read_tags
+from wsdhq.data.synthetic import SyntheticWorld, render_world
 from wsdhq.embed import TrainConfig, TrainedModel
 from wsdhq.embed import train as train_run
 from wsdhq.quant import AQDIndex
 
 __all__ = ["demo"]
+
+# The folder holds few images of few kinds: words of fewer dimensions and fewer negatives than
+# for users' collections, and a network that starts from nothing learns faster.
+_SETTINGS: dict[str, Any] = {
+    "image_size": 64,
+    "word_dim": 64,
+    "batch_size": 64,
+    "learning_rate": 2e-3,
+    "head_rate_factor": 3.0,
+    "num_negatives": 60,
+    "update_every": 4,
+}
+_WORDS = ["boat", "sea"]
+_RESULTS_SHOWN = 5
 
 
 def demo(
@@ -27,60 +44,61 @@ def demo(
     ),
     num_images: Annotated[int, typer.Option("--images", min=200, help="Images to draw.")] = 4000,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the images.")] = 24,
-    bits: Annotated[int, typer.Option(help="Length of a code.")] = 32,
+    bits: Annotated[int, typer.Option(help="Length of a code: 8, 16, 24, 32, ...")] = 32,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the images and the training.")] = 0,
     threads: Threads = None,
 ) -> None:
     """Draw tagged images, learn from the tags, encode, index, search, evaluate and report."""
     begun = time.perf_counter()
-    out.mkdir(parents=True, exist_ok=True)
-    say(f"1/5 drawing {num_images} images, tagged as careless users would, in {out / 'world'}")
-    world = render_world(out / "world", num_images, seed)
-    say("2/5 training a small network from their pixels and tags")
-    run = out / "run"
+    folder, run, index_file = out / "world", out / "run", out / "db.wsdhq"
     config = TrainConfig(
         out=str(run),
-        images=str(world.images),
-        tags=str(world.tags),
+        images=str(folder / "images"),
+        tags=str(folder / "tags.txt"),
         bits=bits,
         num_queries=num_images // 10,
         epochs=epochs,
-        image_size=world.size,
         seed=seed,
         threads=threads,
-        **DEMO_SETTINGS,
+        **_SETTINGS,
     )
-    train_run(config, overwrite=True)
-    say("3/5 indexing the codes")
+    check_folder_of(out)
+    say(f"1/5 drawing {num_images} images, tagged as careless users would, in {folder}")
+    with about("--out"), bar_for("drawing") as bar:
+        world = render_world(folder, num_images, seed, config.image_size, progress=bar.advance_to)
+    say("2/5 training a small network from their pixels and tags")
+    train_run(replace(config, images=str(world.images), tags=str(world.tags)), overwrite=True)
+    say(f"3/5 indexing the codes in {index_file}")
     model = TrainedModel.load(run)
-    index = _index(model, run, out / "db.wsdhq")
-    say(f"    {index!r}")
-    say('4/5 searching with words: "' + " ".join(_WORDS) + '"')
-    _, ids = index.search(model.embed_tags(_WORDS)[None], 5)
-    lines = world.tags.read_text(encoding="utf-8").splitlines()
-    for row in ids[0]:
-        say(f"    image {row}: {lines[row]}")
+    index = _index(model, run, index_file)
+    words = [word for word in _WORDS if word in model.tags.group_of_tag]
+    words = words or [next(iter(model.tags.group_of_tag))]
+    say(f"4/5 searching for images without looking at their tags, with: {' '.join(words)}")
+    _search(model, index, words, world)
     say("5/5 evaluating with labels that the training never saw")
     evaluation = evaluate_run(run, world.labels, R=num_images, threads=threads)
     write_evaluation(run, evaluation, "The demo: from careless tags to searchable codes")
     print_evaluation(evaluation)
     report = (run / "report.html").resolve()
-    say(f"{time.perf_counter() - begun:.0f} s in all; open the report: {report.as_uri()}")
-
-
-DEMO_SETTINGS: dict[str, Any] = {
-    "word_dim": 64,
-    "batch_size": 64,
-    "learning_rate": 2e-3,
-    "head_rate_factor": 3.0,
-    "num_negatives": 60,
-}
-_WORDS = ["boat", "sea"]
+    command = f'wsdhq search {run} --index {index_file} --words "{" ".join(words)}"'
+    say(f"{time.perf_counter() - begun:.0f} s in all; look at the report: {report.as_uri()}")
+    say(f"search further: {command}")
 
 
 def _index(model: TrainedModel, run: Path, path: Path) -> AQDIndex:
-
     index = AQDIndex(model.quantizer)
     index.add(np.load(run / "codes.npy", allow_pickle=False))
     index.save(path)
     return AQDIndex.load(path)
+
+
+def _search(model: TrainedModel, index: AQDIndex, words: list[str], world: SyntheticWorld) -> None:
+    scores, ids = index.search(model.embed_tags(words)[None], _RESULTS_SHOWN)
+    tags = read_tags(world.tags)
+    with open_images(world.images) as collection:
+        names = collection.names
+    rows = [
+        [names[i], f"{score:.4f}", ", ".join(tags[i])]
+        for score, i in zip(scores[0].tolist(), ids[0].tolist())
+    ]
+    print_table(" ".join(words), ["image", "score", "its tags"], rows, texts=["image", "its tags"])

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from wsdhq.cli.console import Features, Run, Threads, print_table, say, say_skipped
+from wsdhq.cli.console import print_table, say, say_skipped
+from wsdhq.cli.options import (
+    Features,
+    Run,
+    SimilarityName,
+    Threads,
+    check_folder_of,
+    known_similarity,
+)
 from wsdhq.cli.run_evaluation import Evaluation, evaluate_run
 from wsdhq.cli.run_report import write_evaluation
 
@@ -32,27 +41,33 @@ def evaluate(
     ] = None,
     by: Annotated[
         list[str] | None,
-        typer.Option(help="Label columns to evaluate by; by default each. May be repeated."),
+        typer.Option(
+            metavar="COLUMN", help="Label column to evaluate by; by default each. May be repeated."
+        ),
     ] = None,
     num_queries: Annotated[
         int | None,
-        typer.Option("--queries", help="Images to query with; by default those held out."),
+        typer.Option(
+            "--queries", help="Images to query with; by default those held out, else a tenth."
+        ),
     ] = None,
     split_seed: Annotated[int | None, typer.Option(help="Seed of that choice.")] = None,
     depth: Annotated[int, typer.Option("--depth", "-R", min=1, help="R of MAP@R.")] = 5000,
-    similarity: Annotated[
-        str, typer.Option(help="ip, l2 or cosine of query and reconstruction.")
-    ] = "ip",
+    similarity: SimilarityName = "ip",
     codes_only: Annotated[
         bool, typer.Option("--codes-only", help="Leave out the float rankings.")
     ] = False,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the results; by default RUN.")
+        Path | None, typer.Option(help="Folder for the results, made if need be; by default RUN.")
     ] = None,
     threads: Threads = None,
 ) -> None:
     """Measure MAP@R, P@N and precision-recall; writes JSON, CSV, plots and report.html."""
     folder = run if out is None else out
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f"--out: {folder} is a file, expected a folder")
+    if out is not None:
+        check_folder_of(out)
     evaluation = evaluate_run(
         run,
         labels,
@@ -64,15 +79,15 @@ def evaluate(
         num_queries=num_queries,
         split_seed=split_seed,
         R=depth,
-        similarity=similarity,
+        similarity=known_similarity(similarity),
         baselines=not codes_only,
         threads=threads,
     )
     say_skipped(evaluation.skipped, evaluation.num_images)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(exist_ok=True)
     written = write_evaluation(folder, evaluation)
     print_evaluation(evaluation)
-    say("wrote " + ", ".join(str(path) for path in written))
+    say(f"wrote to {folder}: " + ", ".join(path.name for path in written))
 
 
 def print_evaluation(evaluation: Evaluation) -> None:
@@ -87,14 +102,16 @@ def print_evaluation(evaluation: Evaluation) -> None:
         f"MAP@{sizes.R}, {sizes.num_queries} queries, {sizes.num_database} images in the database",
         columns,
         rows,
+        texts=["ranking"],
     )
     for name, result in first.results.items():
         if result.num_without_relevant:
             say(
-                f"by {name}: {result.num_without_relevant} queries share no label with any "
-                "image of the database and are left out"
+                f"by {name}: {result.num_without_relevant} of {result.num_queries} queries share "
+                "no label with any image of the database and are left out"
             )
 
 
 def _figure(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
+    # No query has a relevant result: there is nothing to average.
+    return "-" if value is None or math.isnan(value) else f"{value:.4f}"

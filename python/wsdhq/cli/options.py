@@ -35,6 +35,7 @@ __all__ = [
     "read_codes",
     "read_features_for",
     "rows_beside",
+    "rows_file_of",
 ]
 
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="Run directory that `wsdhq train` wrote.")]
@@ -79,9 +80,7 @@ def one_input(features: Path | None, images: Path | None) -> None:
         raise ValueError(f"expected exactly one of --features and --images, got {given}")
 
 
-def check_kind(
-    model: TrainedModel, run: Path, features: Path | None, images: Path | None
-) -> None:
+def check_kind(model: TrainedModel, run: Path, features: Path | None, images: Path | None) -> None:
     """Check that the run embeds the kind of input that was given."""
     if model.embeds_images and features is not None:
         raise ValueError(f"--features: the run {run} was trained on images, expected --images")
@@ -105,7 +104,7 @@ def check_folder_of(path: Path, option: str = "--out") -> None:
     """Find out that an output has no place to go before hours of work, not after."""
     folder = path.parent
     if not folder.is_dir():
-        raise FileNotFoundError(f"{option}: the folder {folder} of {path.name} does not exist")
+        raise FileNotFoundError(f"{option}: there is no folder {folder} to write {path.name} to")
     if not os.access(folder, os.W_OK):
         raise PermissionError(f"{option}: the folder {folder} cannot be written to")
 
@@ -116,7 +115,10 @@ def check_output(path: Path, run: Path) -> None:
         raise IsADirectoryError(f"--out: {path} is a folder, expected the name of a file to write")
     check_folder_of(path)
     if path.name in RUN_FILES and path.parent.resolve() == run.resolve():
-        raise ValueError(f"--out: {path} is {RUN_FILES[path.name]}, expected another file")
+        raise ValueError(
+            f"--out: {path} is a file of the run itself ({RUN_FILES[path.name]}): expected the "
+            "name of another"
+        )
 
 
 def read_array(path: Path, option: str) -> NDArray[Any]:
@@ -143,6 +145,13 @@ def rows_beside(path: Path) -> Path:
     return path.with_name(f"{path.stem}.rows.npy")
 
 
+def rows_file_of(codes: Path, run: Path) -> Path:
+    """The same for codes to be read, which may be the run's own."""
+    own = RunDirectory(run)
+    is_own = codes.resolve() == own.file("codes.npy").resolve()
+    return own.file("rows.npy") if is_own else rows_beside(codes)
+
+
 def input_rows(path: Path, run: Path, num_codes: int) -> NDArray[np.int64]:
     """The input row of each of the codes in `path`: all rows, unless images were skipped.
 
@@ -151,10 +160,7 @@ def input_rows(path: Path, run: Path, num_codes: int) -> NDArray[np.int64]:
     ValueError
         The file beside the codes that names the rows holds something else, or does not fit.
     """
-    rows = rows_beside(path)
-    own = RunDirectory(run)
-    if path.resolve() == own.file("codes.npy").resolve():
-        rows = own.file("rows.npy")
+    rows = rows_file_of(path, run)
     if not rows.is_file():
         return np.arange(num_codes)
     array = map_npy(rows)

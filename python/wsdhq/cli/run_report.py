@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wsdhq import __version__
-from wsdhq._files import atomic_path, write_json, write_text
+from wsdhq._files import write_json, write_text
+from wsdhq.cli.console import list_skipped
+from wsdhq.cli.plots import ONLY_GROUPING, plot
 from wsdhq.cli.run_evaluation import Evaluation, gallery_images
 from wsdhq.data import ImageCollection, UnreadableImage
-from wsdhq.evaluation import spread_queries
+from wsdhq.embed.tags import TagReport
+from wsdhq.evaluation import EvaluationResult, spread_queries
 from wsdhq.report import (
     GalleryItem,
     GalleryQuery,
@@ -46,8 +50,8 @@ def write_evaluation(folder: Path, evaluation: Evaluation, title: str | None = N
     write_json(written["metrics.json"], _metrics(evaluation))
     write_text(written["metrics.csv"], _metrics_table(evaluation))
     write_text(written["precision_recall.csv"], _curve_table(evaluation))
-    _plot(written["precision_recall.png"], evaluation, "recall", "precision")
-    _plot(written["precision_at_n.png"], evaluation, "top N", "precision at N")
+    plot(written["precision_recall.png"], evaluation, "recall", "precision")
+    plot(written["precision_at_n.png"], evaluation, "top N", "precision at N")
     write_report(written["report.html"], _report(evaluation, title))
     return list(written.values())
 
@@ -69,7 +73,7 @@ def _metrics(evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-def _rows(evaluation: Evaluation) -> list[tuple[str, str, Any]]:
+def _rows(evaluation: Evaluation) -> list[tuple[str, str, EvaluationResult]]:
     return [
         (name, grouping, result)
         for name, method in evaluation.methods.items()
@@ -109,50 +113,12 @@ def _curve_table(evaluation: Evaluation) -> str:
     return _csv(["ranking", "labels", "depth", "recall", "precision"], rows)
 
 
-def _plot(path: Path, evaluation: Evaluation, x_name: str, y_name: str) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    first = next(iter(evaluation.methods.values()))
-    figure = Figure(figsize=(5.2 * len(first.results), 3.8), layout="constrained")
-    FigureCanvasAgg(figure)
-    panels = figure.subplots(1, len(first.results), squeeze=False)[0]
-    for axes, grouping in zip(panels, first.results):
-        for name, method in evaluation.methods.items():
-            result = method.results[grouping]
-            if x_name == "recall":
-                x, y = result.recall, result.precision
-            else:
-                x, y = list(result.precision_at), list(result.precision_at.values())
-            width = 2.2 if method.is_main else 1.2
-            axes.plot(x, y, label=name, linewidth=width)
-        chance = first.results[grouping].chance
-        axes.axhline(chance, color="grey", linestyle=":", label="random")
-        axes.set(xlabel=x_name, ylabel=y_name, title=f"by {grouping}", ylim=(0, 1))
-        if x_name != "recall":
-            axes.set_xscale("log")
-        axes.grid(alpha=0.3)
-    panels[0].legend(frameon=False)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=144)
-
-
 def _report(evaluation: Evaluation, title: str | None) -> ReportData:
     model, main = evaluation.model, evaluation.methods[evaluation.main_method]
     grouping = next(iter(main.results))
     result = main.results[grouping]
     num_bytes = evaluation.codes.shape[1]
-    tags = model.tags.report
-    notes = []
-    if not evaluation.held_out:
-        notes.append("The queries were among the images trained on: expect less of new images.")
-    if evaluation.skipped:
-        notes.append(
-            f"{len(evaluation.skipped)} of {evaluation.num_images} images could not be read and "
-            "were left out together with their tags and labels: "
-            + "; ".join(f"{each.name} ({each.reason})" for each in evaluation.skipped[:5])
-        )
-    notes += [line for line in tags.summary_lines()]
+    shared = "label" if grouping == ONLY_GROUPING else f"label of {grouping!r}"
     return ReportData(
         title=title or f"Retrieval with {8 * num_bytes}-bit codes",
         summary=(
@@ -163,7 +129,7 @@ def _report(evaluation: Evaluation, title: str | None) -> ReportData:
         facts={
             "images in the database": f"{len(evaluation.database):,}",
             "queries": f"{len(evaluation.query):,}",
-            "merged tags": f"{len(model.sphere):,}",
+            "tags after merging": f"{len(model.sphere):,}",
             "bytes per image": str(num_bytes),
         },
         steps=_steps(evaluation),
@@ -174,7 +140,7 @@ def _report(evaluation: Evaluation, title: str | None) -> ReportData:
         gallery=_gallery(evaluation, result.average_precision, grouping),
         gallery_note=(
             "Queries are spread evenly from the best answered to the worst, by average "
-            f"precision; a hit shares a label with the query (by {grouping})."
+            f"precision. A result is relevant if it shares a {shared} with the query."
         ),
         training=curves_from_log(
             evaluation.run.read_log(),
@@ -185,17 +151,72 @@ def _report(evaluation: Evaluation, title: str | None) -> ReportData:
             },
         ),
         settings={
-            "training": {k: v for k, v in asdict(model.config).items() if v is not None},
-            "evaluation": {"R": result.R, "similarity": evaluation.index.similarity},
+            "training": {
+                name: "none" if value is None else value
+                for name, value in asdict(model.config).items()
+            },
+            "evaluation": {
+                "R": result.R,
+                "similarity": evaluation.index.similarity,
+                "queries": len(evaluation.query),
+            },
         },
-        notes=notes,
+        notes=_notes(evaluation),
         footer=f"wsdhq {__version__}",
     )
 
 
+def _notes(evaluation: Evaluation) -> list[str]:
+    notes = []
+    if evaluation.held_out:
+        notes.append("The queries were held out: nothing was learnt from them.")
+    elif evaluation.held_out is None:
+        notes.append("These are not the files that the run was trained on.")
+    else:
+        notes.append(
+            "Queries were among the images trained on: expect less of new images. Train with "
+            "--queries to hold some out."
+        )
+    if evaluation.skipped:
+        notes.append(
+            f"{len(evaluation.skipped):,} of {evaluation.num_images:,} images could not be read "
+            "and were left out together with their tags and labels: "
+            + list_skipped(evaluation.skipped)
+        )
+    return notes + _tag_notes(evaluation.model.tags.report)
+
+
+def _tag_notes(report: TagReport) -> list[str]:
+    """What became of the tags, in sentences."""
+    dropped = []
+    if report.num_rare:
+        dropped.append(f"{report.num_rare:,} were on fewer than {report.min_count} images")
+    if report.num_unknown:
+        shown = ", ".join(report.unknown_examples)
+        dropped.append(f"{report.num_unknown:,} had no word vector ({shown})")
+    used = f" {report.num_tags:,} were used; " + " and ".join(dropped) + "." if dropped else ""
+    notes = [
+        f"The {report.num_images:,} images to learn from carried {report.num_distinct:,} different "
+        f"tags, {report.num_occurrences:,} in all.{used}"
+    ]
+    if report.num_merged_groups:
+        groups = "; ".join(", ".join(members) for members in report.largest_groups)
+        more = report.num_merged_groups > len(report.largest_groups)
+        notes.append(
+            f"{report.num_merged_tags:,} tags that are used alike were merged into "
+            f"{report.num_merged_groups:,} points{', among them' if more else ''}: {groups}."
+        )
+    if without := report.num_untagged + report.num_left_without_tags:
+        notes.append(
+            f"{without:,} of these images had no usable tag; nothing was learnt from them, but "
+            "they are encoded and found like the others."
+        )
+    return notes
+
+
 def _steps(evaluation: Evaluation) -> list[tuple[str, str]]:
     model = evaluation.model
-    source = "pixels of the images" if model.embeds_images else "given features of the images"
+    source = "the pixels" if model.embeds_images else "the given features"
     return [
         (
             "Tags",
@@ -205,13 +226,13 @@ def _steps(evaluation: Evaluation) -> list[tuple[str, str]]:
         ),
         (
             "Embedding",
-            f"A network learnt to place each image near its tags, from the {source} "
-            f"({model.config.epochs} epochs).",
+            f"A network learnt to place each image near its tags, from {source}, in "
+            f"{model.config.epochs} passes.",
         ),
         (
             "Codes",
             f"Each place on the sphere was written as a sum of "
-            f"{model.quantizer.num_codebooks} codewords out of 256 each: "
+            f"{model.quantizer.num_codebooks} codewords, each one of 256: "
             f"{model.quantizer.num_codebooks} bytes.",
         ),
         (
@@ -221,7 +242,9 @@ def _steps(evaluation: Evaluation) -> list[tuple[str, str]]:
     ]
 
 
-def _gallery(evaluation: Evaluation, average_precision: Any, grouping: str) -> list[GalleryQuery]:
+def _gallery(
+    evaluation: Evaluation, average_precision: NDArray[np.float64], grouping: str
+) -> list[GalleryQuery]:
     collection = gallery_images(evaluation)
     try:
         shown = spread_queries(average_precision, _QUERIES_SHOWN)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from wsdhq.cli.console import print_table, say_skipped
 from wsdhq.cli.options import Run, Threads, about, read_features_for
-from wsdhq.data import open_images, read_tags
+from wsdhq.data import ImageCollection, UnreadableImage, open_images, read_tags
 from wsdhq.embed import TrainedModel
 from wsdhq.quant import AQDIndex
 
@@ -27,8 +27,9 @@ def search(
     query: Annotated[
         list[Path] | None,
         typer.Option(
+            metavar="PATH",
             help="What to search with: an image, a folder, .zip or list of images, or a .npy of "
-            "features. May be repeated."
+            "features. May be repeated.",
         ),
     ] = None,
     words: Annotated[
@@ -147,6 +148,8 @@ def _embed_queries(
                 continue
             is_collection = query.is_dir() or query.suffix.lower() in (".zip", ".txt")
             with open_images(query if is_collection else [query]) as collection:
+                if not is_collection:
+                    _check_readable(collection)
                 embedded = model.embed_images(collection, threads=threads)
                 say_skipped(embedded.skipped, len(collection))
                 names += [collection.names[row] for row in embedded.kept]
@@ -161,6 +164,14 @@ def _check_query_kind(model: TrainedModel, run: Path, query: Path, is_array: boo
         raise ValueError(
             f"the run {run} was trained on features, expected a .npy of features, got {query}"
         )
+
+
+def _check_readable(collection: ImageCollection) -> None:
+    """Raise for an image that was named itself; of a whole collection it would be left out."""
+    try:
+        collection.open(0)
+    except UnreadableImage as error:
+        raise ValueError(f"{error.name} cannot be read: {error.reason}") from error
 
 
 def _print_json(

@@ -9,9 +9,11 @@ from typing import Annotated, Any
 
 import typer
 
-from wsdhq.cli.console import Features, Images, Threads, say
+from wsdhq.cli.console import say
+from wsdhq.cli.options import Features, Images, Threads, one_input
 from wsdhq.embed import TrainConfig
 from wsdhq.embed import train as train_run
+from wsdhq.embed.run_directory import RunDirectory
 
 __all__ = ["train"]
 
@@ -69,12 +71,34 @@ def train(
         if value is not None:
             settings[name] = value if value else None
     settings.update(_other_settings(setting or [], settings))
+    if ("features" in settings) == ("images" in settings):
+        one_input(features, images)
     config = TrainConfig(out=str(out), tags=str(tags), **settings)
-    model = train_run(config, resume=resume, overwrite=overwrite)
+    _check_out(out, resume, overwrite)
+    try:
+        model = train_run(config, resume=resume, overwrite=overwrite)
+    except KeyboardInterrupt:
+        if RunDirectory(out).file("checkpoint.safetensors").is_file():
+            say(f"{out} holds the last whole epoch: --resume goes on from there")
+        raise
     say(
-        f"wrote {out}: {len(model.sphere)} merged tags, {model.quantizer.num_codebooks} bytes "
-        "per image"
+        f"wrote {out}: codes of {model.quantizer.num_codebooks} bytes per image, learnt from "
+        f"{len(model.sphere)} tags after merging"
     )
+
+
+def _check_out(out: Path, resume: bool, overwrite: bool) -> None:
+    """Say in terms of the command line what `train` would say in terms of its parameters."""
+    if resume and overwrite:
+        raise ValueError("expected at most one of --resume and --overwrite, got both")
+    if out.exists() and not out.is_dir():
+        raise NotADirectoryError(f"--out: {out} is a file, expected a run directory")
+    if not resume and not overwrite and out.is_dir() and any(out.iterdir()):
+        state = "holds a run" if RunDirectory(out).file("config.toml").is_file() else "is not empty"
+        raise ValueError(
+            f"--out: {out} {state}: --resume continues an interrupted training, --overwrite "
+            "replaces the run; or name another folder"
+        )
 
 
 def _text(path: Path | None) -> str | None:
@@ -87,12 +111,12 @@ def _other_settings(pairs: list[str], taken: dict[str, Any]) -> dict[str, Any]:
     for pair in pairs:
         name, equals, text = pair.partition("=")
         name = name.strip()
-        if not equals or name not in known:
-            raise ValueError(
-                f"--set: expected NAME=VALUE with one of {', '.join(known)}; got {pair!r}"
-            )
+        if not equals:
+            raise ValueError(f"--set: expected NAME=VALUE, got {pair!r}")
+        if name not in known:
+            raise ValueError(f"--set: there is no setting {name!r}; known: {', '.join(known)}")
         if name in taken or name in values or name in ("out", "tags"):
-            raise ValueError(f"--set: {name} is given twice")
+            raise ValueError(f"--set: {name} is given twice, or by an option of its own too")
         values[name] = _parse(text.strip())
     return values
 

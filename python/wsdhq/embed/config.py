@@ -53,12 +53,13 @@ class TrainConfig:
     epochs, batch_size : int
         Passes over the training rows, images per step (batches are of nearly equal size).
     learning_rate : float
-        Rate of Adam for the backbone.
+        Rate of Adam for the backbone. The default suits one trained from scratch; a
+        backbone trained before is better served by a tenth of it.
     head_rate_factor : float
         The head learns with `head_rate_factor * learning_rate`, in features mode too.
     schedule : {"cosine", "constant", "halving"}
-        Rate over the steps: falling to 0 along a half cosine, constant, or halved after
-        every `halve_every` steps.
+        Rate over the steps: rising during the first twentieth and falling to 0 along a half
+        cosine, constant, or halved after every `halve_every` steps.
     halve_every : int
         Steps between halvings, for "halving" only.
     weight_decay : float
@@ -116,7 +117,7 @@ class TrainConfig:
     split_seed: int = 0
     epochs: int = 15
     batch_size: int = 256
-    learning_rate: float = 3e-4
+    learning_rate: float = 1e-3
     head_rate_factor: float = 10.0
     schedule: str = "cosine"
     halve_every: int = 300

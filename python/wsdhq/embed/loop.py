@@ -33,6 +33,10 @@ __all__ = [
     "update_quantiser",
 ]
 
+# Share of the steps in which "cosine" rises to its full rate: a fresh head that is moved too
+# fast saturates its tanh and does not recover.
+_WARM_UP = 0.05
+
 # Last keys of the random streams, so that no two uses draw the same numbers. Never 0: a
 # SeedSequence does not tell trailing zeros apart.
 INITIAL_WEIGHTS, ROW_ORDER, TORCH_NOISE = 1, 2, 3
@@ -103,7 +107,8 @@ def rate_factor(config: TrainConfig, step: int, num_steps: int) -> float:
         return 1.0
     if config.schedule == "halving":
         return 0.5 ** (step // config.halve_every)
-    return 0.5 * (1.0 + math.cos(math.pi * step / num_steps))
+    warmed = min(1.0, (step + 1) / (_WARM_UP * num_steps))
+    return warmed * 0.5 * (1.0 + math.cos(math.pi * step / num_steps))
 
 
 @contextmanager

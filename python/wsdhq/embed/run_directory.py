@@ -24,6 +24,10 @@ RUN_FILES = {
     "log.jsonl": "one line per epoch",
     "checkpoint.safetensors": "the state after the last epoch of an unfinished training",
     "metrics.json": "the evaluation",
+    "metrics.csv": "the evaluation as a table",
+    "precision_recall.csv": "the precision-recall curves",
+    "precision_recall.png": "the same drawn",
+    "precision_at_n.png": "precision among the first N results, drawn",
     "report.html": "the report",
 }
 

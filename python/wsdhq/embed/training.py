@@ -73,8 +73,8 @@ def train(
     config : TrainConfig
     backbone : torch.nn.Module, optional
         Images mode: from (B, 3, H, W) float32 images, normalised with the channel
-        statistics of ImageNet, to (B, F) features. Trained in place. By default the one
-        that `config.backbone` names.
+        statistics of ImageNet, to (B, F) features. Trained in place; parameters that need
+        no gradient stay as they are. By default the one that `config.backbone` names.
     resume : bool
         Continue an interrupted training in `config.out` of equal settings. A finished one
         is loaded; an empty or missing directory is begun.
