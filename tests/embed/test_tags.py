@@ -6,8 +6,8 @@ import json
 
 import numpy as np
 import pytest
-from test_graph import brute_graph, brute_groups, clustered
 
+from tag_oracle import brute_graph, brute_groups, clustered
 from wsdhq.embed.tags import SemanticSphere, TagReport, build_semantic_sphere
 from wsdhq.embed.word_vectors import WordVectors
 
