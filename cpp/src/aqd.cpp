@@ -13,6 +13,17 @@ namespace {
 constexpr std::size_t kQueryBlock = 64;       // queries whose tables are held at once
 constexpr std::size_t kDatabaseBlock = 4096;  // codes scored at once
 
+// The reconstruction of one code in double, m ascending.
+void add_codewords(CodebooksView codebooks, const std::uint8_t* code, double* sum) {
+    std::fill(sum, sum + codebooks.dim, 0.0);
+    for (std::size_t m = 0; m < codebooks.num_codebooks; ++m) {
+        const float* codeword = codebooks.codeword(m, code[m]);
+        for (std::size_t d = 0; d < codebooks.dim; ++d) {
+            sum[d] += codeword[d];
+        }
+    }
+}
+
 }  // namespace
 
 void decode(CodebooksView codebooks, CodesView codes, int threads, Interrupt& interrupt,
@@ -30,13 +41,7 @@ void decode(CodebooksView codebooks, CodesView codes, int threads, Interrupt& in
         }
         const auto n = static_cast<std::size_t>(i);
         double* sum = scratch.data() + static_cast<std::size_t>(thread_number()) * dim;
-        std::fill(sum, sum + dim, 0.0);
-        for (std::size_t m = 0; m < codes.num_codebooks; ++m) {
-            const float* codeword = codebooks.codeword(m, codes.row(n)[m]);
-            for (std::size_t d = 0; d < dim; ++d) {
-                sum[d] += codeword[d];
-            }
-        }
+        add_codewords(codebooks, codes.row(n), sum);
         for (std::size_t d = 0; d < dim; ++d) {
             reconstructions[n * dim + d] = static_cast<float>(sum[d]);
         }
@@ -72,7 +77,8 @@ void Searcher::norms(CodesView codes, int threads, Interrupt& interrupt, float* 
         return;
     }
     const std::size_t dim = centred_.dim;
-    const std::size_t size = centred_.codebook_size;
+    const CodebooksView codebooks{codewords_.data(), centred_.num_codebooks, centred_.codebook_size,
+                                  dim};
     threads = useful_threads(threads, codes.num_vectors / 256 + 1,
                              codes.num_vectors * codes.num_codebooks * dim);
     std::vector<double> scratch(static_cast<std::size_t>(threads) * dim);
@@ -84,13 +90,7 @@ void Searcher::norms(CodesView codes, int threads, Interrupt& interrupt, float* 
         }
         const auto n = static_cast<std::size_t>(i);
         double* sum = scratch.data() + static_cast<std::size_t>(thread_number()) * dim;
-        std::fill(sum, sum + dim, 0.0);
-        for (std::size_t m = 0; m < codes.num_codebooks; ++m) {
-            const float* codeword = codewords_.data() + (m * size + codes.row(n)[m]) * dim;
-            for (std::size_t d = 0; d < dim; ++d) {
-                sum[d] += codeword[d];
-            }
-        }
+        add_codewords(codebooks, codes.row(n), sum);
         double square = 0.0;
         for (std::size_t d = 0; d < dim; ++d) {
             square += sum[d] * sum[d];
