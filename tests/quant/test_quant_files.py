@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from collections.abc import Callable
@@ -212,18 +211,26 @@ def test_a_damaged_file_is_refused_or_usable(tmp_path: Path, kind: str) -> None:
     SAVERS[kind](path)
     whole = path.read_bytes()
     rng = np.random.default_rng(0)
+    num_refused = num_used = 0
     for trial in range(150):
         # The first kilobyte holds the header, where damage is most dangerous.
         place = int(rng.integers(len(whole) if trial % 2 else min(1024, len(whole))))
         damaged = bytearray(whole)
         damaged[place] ^= int(rng.integers(1, 256))
         path.write_bytes(damaged)
-        with contextlib.suppress(ValueError):
+        try:
             loaded = LOADERS[kind](path)
             if isinstance(loaded, AQDIndex):
-                loaded.search(np.ones((2, 6), np.float32), k=200)
+                scores, _ = loaded.search(np.ones((2, 6), np.float32), k=200)
+                assert scores.shape == (2, 200)
             else:
-                loaded.decode(loaded.encode(PROBLEM.X[:4]))
+                decoded = loaded.decode(loaded.encode(PROBLEM.X[:4]))
+                assert decoded.shape == (4, loaded.dim)
+            num_used += 1
+        except ValueError:
+            num_refused += 1
+    assert num_refused > 0
+    assert num_used > 0
 
 
 @pytest.mark.parametrize("mmap", [True, False])

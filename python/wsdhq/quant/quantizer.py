@@ -28,6 +28,7 @@ from wsdhq.quant.validation import (
     as_integer,
     as_metric,
     as_vectors,
+    check_num_codewords,
     float32_chunks,
 )
 
@@ -50,7 +51,7 @@ class AdditiveQuantizer:
     Parameters
     ----------
     num_codebooks : int, at least 1
-        Bytes per vector.
+        Bytes per vector. num_codebooks * codebook_size is at most 16,384 (64 codebooks of 256).
     codebook_size : int, 1 to 256
         Codewords per codebook.
     metric : array (dim, dim) of float, optional
@@ -98,6 +99,7 @@ class AdditiveQuantizer:
     ) -> None:
         self.num_codebooks = as_integer(num_codebooks, "num_codebooks", 1)
         self.codebook_size = as_integer(codebook_size, "codebook_size", 1, 256)
+        check_num_codewords(self.num_codebooks, self.codebook_size)
         if init not in ("residual", "slices"):
             raise ValueError(f'init: expected "residual" or "slices", got {init!r}')
         self.init = init

@@ -8,7 +8,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from wsdhq import _core
 from wsdhq.quant.threads import resolve_threads
-from wsdhq.quant.validation import as_codes, as_integer, as_vectors, float32_chunks
+from wsdhq.quant.validation import (
+    as_codes,
+    as_integer,
+    as_vectors,
+    check_num_codewords,
+    float32_chunks,
+)
 
 __all__ = ["CodeStatistics", "check_ridge"]
 
@@ -36,6 +42,7 @@ class CodeStatistics:
     ----------
     num_codebooks : int, at least 1
     codebook_size : int, 1 to 256
+        num_codebooks * codebook_size is at most 16,384.
     dim : int, at least 1
     threads : int, optional
         Threads of `update`; None uses every core. Results do not depend on it.
@@ -60,6 +67,7 @@ class CodeStatistics:
     ) -> None:
         self.num_codebooks = as_integer(num_codebooks, "num_codebooks", 1)
         self.codebook_size = as_integer(codebook_size, "codebook_size", 1, 256)
+        check_num_codewords(self.num_codebooks, self.codebook_size)
         self.dim = as_integer(dim, "dim", 1)
         resolve_threads(threads)
         self.threads = threads

@@ -19,6 +19,7 @@ __all__ = [
     "as_integer",
     "as_metric",
     "as_vectors",
+    "check_num_codewords",
     "float32_chunks",
 ]
 
@@ -27,6 +28,10 @@ FloatMatrix = NDArray[Any]
 
 # Squares and products of values up to here, summed over dimensions, stay finite in float32.
 LARGEST_VALUE = 1e15
+
+# The pairwise tables of the encoder take four bytes per pair of codewords: 1 GiB at this number,
+# which is 64 codebooks of 256. Beyond it a mistyped size would exhaust the machine.
+MOST_CODEWORDS = 16_384
 
 _CHUNK_BYTES = 16 << 20
 
@@ -43,6 +48,15 @@ def as_integer(value: object, name: str, least: int, most: int | None = None) ->
         wanted = f"at least {least}" if most is None else f"{least} to {most}"
         raise ValueError(f"{name}: expected {wanted}, got {number}")
     return number
+
+
+def check_num_codewords(num_codebooks: int, codebook_size: int) -> None:
+    """Check that num_codebooks * codebook_size is at most `MOST_CODEWORDS`."""
+    if num_codebooks * codebook_size > MOST_CODEWORDS:
+        raise ValueError(
+            f"num_codebooks: expected num_codebooks * codebook_size up to {MOST_CODEWORDS}, got "
+            f"{num_codebooks} * {codebook_size} = {num_codebooks * codebook_size}"
+        )
 
 
 def _as_float_array(value: object, name: str) -> NDArray[Any]:
@@ -144,6 +158,7 @@ def as_codebooks(value: object, name: str = "codebooks") -> NDArray[np.float32]:
             f"{name}: expected shape (num_codebooks, codebook_size, dim) with codebook_size "
             f"from 1 to 256, got {array.shape}"
         )
+    check_num_codewords(array.shape[0], array.shape[1])
     flat = array.reshape(-1, array.shape[2])
     return as_float32(flat, name).reshape(array.shape).copy()
 
