@@ -52,6 +52,7 @@ def test_num_codebooks_is_one_per_byte():
         ("bits", 0),
         ("bits", 12),
         ("bits", -8),
+        ("bits", 520),
         ("word_dim", 0),
         ("word_epochs", 0),
         ("min_count", 0),

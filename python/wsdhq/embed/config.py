@@ -36,7 +36,7 @@ class TrainConfig:
         Exactly one of them. `features`: an (N, F) `.npy` of cached backbone output.
         `images`: a folder, a `.zip` or a `.txt` list (`wsdhq.data.open_images`).
     bits : int
-        Length of a code, a positive multiple of 8: one byte, so one codebook of 256
+        Length of a code, a positive multiple of 8 up to 512: one byte, so one codebook of 256
         codewords, per 8 bits.
     word_vectors : path or None
         Word vectors to load (word2vec binary or text, `.kv`); None trains them on the tags.
@@ -161,8 +161,9 @@ class TrainConfig:
         self._check_at_least("image_size", 16)
         if self.seed >= 2**32:
             raise ValueError(f"seed must be below 2^32, got {self.seed}")
-        if self.bits < 8 or self.bits % 8:
-            raise ValueError(f"bits must be a positive multiple of 8, got {self.bits}")
+        # 64 codebooks of 256: the quantiser's limit, found out before hours of training.
+        if self.bits < 8 or self.bits % 8 or self.bits > 512:
+            raise ValueError(f"bits must be a positive multiple of 8 up to 512, got {self.bits}")
         if not -1 <= self.threshold <= 1:
             raise ValueError(f"threshold must be a cosine, -1 .. 1, got {self.threshold}")
         if not 0 <= self.dropout < 1:
