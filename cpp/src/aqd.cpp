@@ -121,8 +121,8 @@ std::vector<Searcher::Query> Searcher::prepare(VectorsView queries, std::size_t 
             tables.data() + (n - first) * num_codewords,
             static_cast<float>(similarity_ == Similarity::cosine ? std::sqrt(square) : square)};
     }
-    kernels.inner_products(vectors.data(), last - first, dim, packed_.data(), num_codewords,
-                           tables.data());
+    kernels.products.inner_products(vectors.data(), last - first, dim, packed_.data(),
+                                    num_codewords, tables.data());
     return prepared;
 }
 
@@ -141,8 +141,8 @@ void Searcher::score_block(const Query& query, const Database& database, std::si
         codes = scratch.codes.data();
     }
     float* scores = scratch.scores.data();
-    kernels.look_up_scores(query.table, num_codebooks, centred_.codebook_size, codes, last - first,
-                           scores);
+    kernels.search.look_up_scores(query.table, num_codebooks, centred_.codebook_size, codes,
+                                  last - first, scores);
     if (similarity_ == Similarity::inner_product) {
         return;
     }

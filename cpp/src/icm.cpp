@@ -121,9 +121,9 @@ void Encoder::sweep_block(Chunk& chunk, std::size_t first, std::size_t last,
     random::permutation(settings.seed, iteration, tables.num_codebooks, work.order.data());
     const std::size_t num_codewords = tables.num_codebooks * tables.codebook_size;
     for (std::size_t n = first; n < last; ++n) {
-        kernels.icm_sweep(work.unary.data() + (n - first) * num_codewords, tables.pairwise.data(),
-                          tables.num_codebooks, tables.codebook_size, work.order.data(),
-                          work.costs.data(), chunk.code(n));
+        kernels.encode.icm_sweep(work.unary.data() + (n - first) * num_codewords,
+                                 tables.pairwise.data(), tables.num_codebooks, tables.codebook_size,
+                                 work.order.data(), work.costs.data(), chunk.code(n));
         const double objective =
             tables_.objective(work.centred.data() + (n - first) * tables_.dim, chunk.code(n));
         if (objective < chunk.best_objective[n]) {
@@ -145,10 +145,10 @@ void Encoder::finish_block(Chunk& chunk, std::size_t first, std::size_t last, Wo
             // Relaxed sweeps were iterations 1 .. I - 1 of the schedule: the order goes on.
             random::permutation(settings.seed, relaxed ? settings.iterations + sweep : sweep + 1,
                                 bytes, work.order.data());
-            if (kernels.icm_sweep(work.unary.data() + (n - first) * num_codewords,
-                                  tables_.pairwise.data(), tables_.num_codebooks,
-                                  tables_.codebook_size, work.order.data(), work.costs.data(),
-                                  code) == 0) {
+            if (kernels.encode.icm_sweep(work.unary.data() + (n - first) * num_codewords,
+                                         tables_.pairwise.data(), tables_.num_codebooks,
+                                         tables_.codebook_size, work.order.data(),
+                                         work.costs.data(), code) == 0) {
                 break;
             }
         }

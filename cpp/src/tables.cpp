@@ -110,8 +110,8 @@ EncodingTables::EncodingTables(CodebooksView codebooks, const float* metric,
     for (std::ptrdiff_t first = 0; first < count; first += block) {
         const auto begin = static_cast<std::size_t>(first);
         const auto taken = static_cast<std::size_t>(std::min(block, count - first));
-        kernels.inner_products(codebooks.data + begin * dim, taken, dim, doubled.data(),
-                               num_codewords, pairwise.data() + begin * num_codewords);
+        kernels.products.inner_products(codebooks.data + begin * dim, taken, dim, doubled.data(),
+                                        num_codewords, pairwise.data() + begin * num_codewords);
     }
     // Rounding may differ between (i, j) and (j, i): one of them has to be the truth, or a sweep
     // could undo what the sweep before it did.
@@ -127,7 +127,7 @@ EncodingTables::EncodingTables(CodebooksView codebooks, const float* metric,
 void EncodingTables::unary(const float* vectors, std::size_t num_vectors,
                            const kernels::KernelTable& kernels, float* out) const {
     const std::size_t num_codewords = num_codebooks * codebook_size;
-    kernels.inner_products(vectors, num_vectors, dim, packed.data(), num_codewords, out);
+    kernels.products.inner_products(vectors, num_vectors, dim, packed.data(), num_codewords, out);
     for (std::size_t n = 0; n < num_vectors; ++n) {
         for (std::size_t i = 0; i < num_codewords; ++i) {
             out[n * num_codewords + i] += squares[i];

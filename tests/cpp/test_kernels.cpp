@@ -28,8 +28,8 @@ WSDHQ_CASE(inner_products_are_sums_in_order) {
                     const auto rows = numbers.values(columns * dim);
                     const auto packed = pack_columns({rows.data(), columns, dim}, 1.0f);
                     std::vector<float> products(n * columns);
-                    level.inner_products(vectors.data(), n, dim, packed.data(), columns,
-                                         products.data());
+                    level.products.inner_products(vectors.data(), n, dim, packed.data(), columns,
+                                                  products.data());
                     for (std::size_t i = 0; i < n; ++i) {
                         for (std::size_t c = 0; c < columns; ++c) {
                             float sum = 0.0f;
@@ -88,8 +88,9 @@ WSDHQ_CASE(a_sweep_takes_the_lowest_of_the_least_costs) {
                     expected[at] = static_cast<std::uint8_t>(best);
                 }
                 std::vector<float> costs(k);
-                WSDHQ_CHECK(level.icm_sweep(unary.data(), pairwise.data(), m, k, order.data(),
-                                            costs.data(), codes.data()) == changes);
+                WSDHQ_CHECK(level.encode.icm_sweep(unary.data(), pairwise.data(), m, k,
+                                                   order.data(), costs.data(),
+                                                   codes.data()) == changes);
                 WSDHQ_CHECK(codes == expected);
             }
         }
@@ -104,7 +105,7 @@ WSDHQ_CASE(look_up_scores_are_sums_in_order) {
                 const auto table = numbers.values(m * 256);
                 const auto codes = numbers.codes(n * m, 256);
                 std::vector<float> scores(n);
-                level.look_up_scores(table.data(), m, 256, codes.data(), n, scores.data());
+                level.search.look_up_scores(table.data(), m, 256, codes.data(), n, scores.data());
                 for (std::size_t i = 0; i < n; ++i) {
                     float sum = table[codes[i * m]];
                     for (std::size_t j = 1; j < m; ++j) {
