@@ -33,13 +33,17 @@ std::unique_ptr<Encoder> make_encoder(const FloatArray& codebooks,
     }
     const auto& kernels = active_kernels();
     const float* data = metric ? metric->data() : nullptr;
-    py::gil_scoped_release released;
-    return std::make_unique<Encoder>(view, data, kernels, threads);
+    std::unique_ptr<Encoder> encoder;
+    run_released([&](Interrupt& interrupt) {
+        encoder = std::make_unique<Encoder>(view, data, kernels, threads, interrupt);
+    });
+    return encoder;
 }
 
 CodeArray encode(const Encoder& encoder, const FloatArray& vectors,
                  const std::optional<CodeArray>& codes, std::uint32_t iterations,
-                 const std::string& relaxation, std::uint64_t seed, int threads) {
+                 const std::string& relaxation, std::uint64_t seed, std::uint32_t beam_width,
+                 int threads) {
     check_shape(vectors, "vectors", {-1, static_cast<py::ssize_t>(encoder.dim())});
     check_threads(threads);
     const auto num_codebooks = static_cast<py::ssize_t>(encoder.num_codebooks());
@@ -49,7 +53,8 @@ CodeArray encode(const Encoder& encoder, const FloatArray& vectors,
         check_codes(codes_view(*codes), encoder.codebook_size());
         std::copy(codes->data(), codes->data() + codes->size(), out.mutable_data());
     }
-    const EncodeSettings settings{iterations, relaxation_named(relaxation), seed, threads};
+    const EncodeSettings settings{iterations, relaxation_named(relaxation), seed, threads,
+                                  beam_width};
     const auto& kernels = active_kernels();
     const VectorsView view = vectors_view(vectors);
     std::uint8_t* data = out.mutable_data();
@@ -67,7 +72,8 @@ void bind_icm(py::module_& module) {
         .def(py::init(&make_encoder), py::arg("codebooks").noconvert(),
              py::arg("metric").noconvert(), py::arg("threads"))
         .def("encode", &encode, py::arg("vectors").noconvert(), py::arg("codes").noconvert(),
-             py::arg("iterations"), py::arg("relaxation"), py::arg("seed"), py::arg("threads"));
+             py::arg("iterations"), py::arg("relaxation"), py::arg("seed"),
+             py::arg("beam_width"), py::arg("threads"));
 }
 
 }  // namespace wsdhq::bindings

@@ -16,16 +16,19 @@ const KernelTable* const* supported_kernels() {
 #if defined(__x86_64__) || defined(_M_X64)
             // These ask the operating system, too, whether it saves the registers.
             if (__builtin_cpu_supports("avx2")) {
-                tables[count++] = {"avx2", product_kernels_avx2(), encode_kernels_scalar(),
+                tables[count++] = {"avx2", product_kernels_avx2(), encode_kernels_avx2(),
                                    search_kernels_scalar()};
                 if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                     __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
-                    tables[count++] = {"avx512", product_kernels_avx512(), encode_kernels_scalar(),
+                    tables[count++] = {"avx512", product_kernels_avx512(),
+                                       __builtin_cpu_supports("avx512vnni")
+                                           ? encode_kernels_avx512_vnni()
+                                           : encode_kernels_avx512(),
                                        search_kernels_scalar()};
                 }
             }
 #elif defined(__aarch64__)
-            tables[count++] = {"neon", product_kernels_neon(), encode_kernels_scalar(),
+            tables[count++] = {"neon", product_kernels_neon(), encode_kernels_neon(),
                                search_kernels_scalar()};
 #endif
             for (std::size_t level = 0; level < count; ++level) {

@@ -1,74 +1,90 @@
-// The sweeps of the encoder in the instructions of the baseline: the definition.
+// The inner loops of encoding in the instructions of the baseline: the definition.
 #include "encode_kernels.hpp"
 
 namespace wsdhq::kernels {
 namespace {
 
-// Four floats that the compiler keeps in a register of the baseline of any architecture. Loads may
-// be of any alignment and alias plain floats.
-typedef float Lanes __attribute__((vector_size(16), aligned(4), may_alias));
-constexpr std::size_t kLanes = 4;
-
-Lanes load(const float* from) { return *reinterpret_cast<const Lanes*>(from); }
-
-// The lowest index of the least value.
-std::size_t index_of_least(const float* values, std::size_t count) {
-    float least = values[0];
-    std::size_t k = 0;
-    if (count >= kLanes) {
-        Lanes lanes = load(values);
-        for (k = kLanes; k + kLanes <= count; k += kLanes) {
-            const Lanes next = load(values + k);
-            lanes = next < lanes ? next : lanes;
-        }
-        for (std::size_t lane = 0; lane < kLanes; ++lane) {
-            least = lanes[lane] < least ? lanes[lane] : least;
-        }
-    }
-    for (; k < count; ++k) {
-        least = values[k] < least ? values[k] : least;
-    }
-    for (k = 0; k + 1 < count; ++k) {
-        if (values[k] == least) {
-            break;
+void integer_unary(const std::int16_t* vectors, std::size_t num_vectors, std::size_t num_pairs,
+                   const std::int16_t* packed, std::size_t num_panels,
+                   const std::int32_t* vector_shifts, const std::int32_t* column_shifts,
+                   const std::int32_t* column_terms, std::int32_t* unary) {
+    const std::size_t num_columns = num_panels * kLaneCount;
+    for (std::size_t panel = 0; panel < num_panels; ++panel) {
+        const std::int16_t* weights = packed + panel * num_pairs * kLaneCount * 2;
+        for (std::size_t n = 0; n < num_vectors; ++n) {
+            const std::int16_t* vector = vectors + n * num_pairs * 2;
+            std::int32_t sums[kLaneCount] = {};
+            for (std::size_t p = 0; p < num_pairs; ++p) {
+                const std::int32_t left = vector[2 * p];
+                const std::int32_t right = vector[2 * p + 1];
+                const std::int16_t* pair = weights + p * kLaneCount * 2;
+                for (std::size_t lane = 0; lane < kLaneCount; ++lane) {
+                    sums[lane] += left * pair[2 * lane] + right * pair[2 * lane + 1];
+                }
+            }
+            for (std::size_t lane = 0; lane < kLaneCount; ++lane) {
+                const std::size_t c = panel * kLaneCount + lane;
+                const std::int32_t shift = vector_shifts[n] + column_shifts[c];
+                unary[n * num_columns + c] =
+                    column_terms[c] - (sums[lane] >> (shift < 31 ? shift : 31));
+            }
         }
     }
-    return k;
 }
 
-std::size_t icm_sweep(const float* unary, const float* pairwise, std::size_t num_codebooks,
-                      std::size_t codebook_size, const std::uint32_t* order, float* costs,
-                      std::uint8_t* codes) {
-    const std::size_t num_codewords = num_codebooks * codebook_size;
-    std::size_t changed = 0;
-    for (std::size_t step = 0; step < num_codebooks; ++step) {
-        const std::size_t m = order[step];
-        for (std::size_t k = 0; k < codebook_size; ++k) {
-            costs[k] = unary[m * codebook_size + k];
-        }
-        for (std::size_t other = 0; other < num_codebooks; ++other) {
-            if (other == m) {
-                continue;
-            }
-            const float* row = pairwise + (other * codebook_size + codes[other]) * num_codewords +
-                               m * codebook_size;
-            for (std::size_t k = 0; k < codebook_size; ++k) {
-                costs[k] += row[k];
-            }
-        }
-        const std::size_t best = index_of_least(costs, codebook_size);
-        if (best != codes[m]) {
-            codes[m] = static_cast<std::uint8_t>(best);
-            ++changed;
+template <typename Entry>
+std::int32_t add_rows(std::int32_t base, const std::int32_t* first, const Entry* const* rows,
+                      std::size_t num_rows, std::size_t size, std::int32_t* sums,
+                      std::int32_t* lane_minima) {
+    for (std::size_t k = 0; k < size; ++k) {
+        sums[k] = base + first[k];
+    }
+    for (std::size_t r = 0; r < num_rows; ++r) {
+        const Entry* row = rows[r];
+        for (std::size_t k = 0; k < size; ++k) {
+            sums[k] += row[k];
         }
     }
-    return changed;
+    for (std::size_t lane = 0; lane < kLaneCount; ++lane) {
+        lane_minima[lane] = sums[lane];
+    }
+    for (std::size_t k = kLaneCount; k < size; k += kLaneCount) {
+        for (std::size_t lane = 0; lane < kLaneCount; ++lane) {
+            const std::int32_t value = sums[k + lane];
+            lane_minima[lane] = value < lane_minima[lane] ? value : lane_minima[lane];
+        }
+    }
+    std::int32_t least = lane_minima[0];
+    for (std::size_t lane = 1; lane < kLaneCount; ++lane) {
+        least = lane_minima[lane] < least ? lane_minima[lane] : least;
+    }
+    return least;
+}
+
+std::size_t count_at_most(const std::int32_t* values, std::size_t size, std::int32_t limit) {
+    std::size_t count = 0;
+    for (std::size_t i = 0; i < size; ++i) {
+        count += values[i] <= limit;
+    }
+    return count;
+}
+
+std::size_t find_at_most(const std::int32_t* values, std::size_t size, std::int32_t limit,
+                         std::uint32_t* indices) {
+    std::size_t count = 0;
+    for (std::size_t i = 0; i < size; ++i) {
+        if (values[i] <= limit) {
+            indices[count++] = static_cast<std::uint32_t>(i);
+        }
+    }
+    return count;
 }
 
 }  // namespace
 
 const EncodeKernels& encode_kernels_scalar() {
-    static constexpr EncodeKernels kernels{icm_sweep};
+    static constexpr EncodeKernels kernels{integer_unary, add_rows<std::int16_t>,
+                                           add_rows<std::int32_t>, count_at_most, find_at_most};
     return kernels;
 }
 

@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
+#include "beam.hpp"
 #include "parallel.hpp"
+#include "sweeps.hpp"
 #include "wsdhq/random.hpp"
 
 namespace wsdhq {
@@ -13,54 +16,29 @@ constexpr std::size_t kBlock = 32;     // vectors whose unary terms are held at 
 constexpr std::size_t kChunk = 65536;  // vectors whose best codes are remembered at once
 constexpr std::uint32_t kFinalSweeps = 100;  // a bound for safety: sweeps end long before it
 
-// The best of each codebook given those before it: residual quantisation with the tables.
-void greedy_code(const float* unary, const EncodingTables& tables, float* costs,
-                 std::uint8_t* code) {
-    const std::size_t size = tables.codebook_size;
-    const std::size_t num_codewords = tables.num_codebooks * size;
-    for (std::size_t m = 0; m < tables.num_codebooks; ++m) {
-        std::copy(unary + m * size, unary + (m + 1) * size, costs);
-        for (std::size_t other = 0; other < m; ++other) {
-            const float* row =
-                tables.pairwise.data() + (other * size + code[other]) * num_codewords + m * size;
-            for (std::size_t k = 0; k < size; ++k) {
-                costs[k] += row[k];
-            }
-        }
-        code[m] = static_cast<std::uint8_t>(std::min_element(costs, costs + size) - costs);
-    }
-}
+// One in so many of a beam's codes is swept to its mode; the best end counts.
+constexpr std::uint32_t kBeamPerMode = 8;
 
 }  // namespace
 
-// One run of vectors and what is remembered about each between iterations.
-struct Encoder::Chunk {
-    VectorsView vectors;
-    std::uint8_t* codes;             // current
-    std::vector<std::uint8_t> best;  // the best seen under the true codebooks, the start at first
-    std::vector<double> best_objective;
-    bool warm;
-    std::size_t num_codebooks;
-
-    std::uint8_t* code(std::size_t n) const { return codes + n * num_codebooks; }
-    std::uint8_t* best_code(std::size_t n) { return best.data() + n * num_codebooks; }
-};
-
+// What one thread needs. Nothing is allocated while vectors are encoded.
 struct Encoder::Workspace {
-    explicit Workspace(const EncodingTables& tables)
-        : centred(kBlock * tables.dim),
-          perturbed(kBlock * tables.dim),
-          unary(kBlock * tables.num_codebooks * tables.codebook_size),
-          costs(tables.codebook_size),
-          draws(tables.dim),
-          order(tables.num_codebooks) {}
+    Workspace(const EncodingTables& tables, const EncodeSettings& settings)
+        : sweeps(tables, kBlock),
+          beam(tables, settings.beam_width),
+          orders(settings.seed, tables.num_codebooks()),
+          centred(kBlock * tables.dim()),
+          perturbed(kBlock * tables.dim()),
+          draws(2 * tables.dim()),
+          code(tables.num_codebooks()) {}
 
+    BlockSweeps sweeps;
+    BeamSearch beam;
+    SweepOrders orders;
     std::vector<float> centred;
     std::vector<float> perturbed;
-    std::vector<float> unary;
-    std::vector<float> costs;
     std::vector<double> draws;
-    std::vector<std::uint32_t> order;
+    std::vector<std::uint8_t> code;
 
     void centre(const VectorsView& vectors, std::size_t first, std::size_t last,
                 const std::vector<double>& shift) {
@@ -71,119 +49,142 @@ struct Encoder::Workspace {
             }
         }
     }
+
+    // Sweeps `code` of vector n of the block until nothing changes, at most `most` times; returns
+    // the objective.
+    double sweep_to_mode(std::size_t n, std::uint32_t first_sweep, std::uint32_t most,
+                         const kernels::EncodeKernels& kernels, std::uint8_t* code_of_n) {
+        for (std::uint32_t sweep = 0; sweep < most; ++sweep) {
+            if (sweeps.exact_sweep(n, orders.of(first_sweep + sweep), kernels, code_of_n) == 0) {
+                break;
+            }
+        }
+        return sweeps.objective(n, code_of_n);
+    }
+};
+
+// One run of vectors and the best code of each, seen so far under the true codebooks.
+struct Encoder::Chunk {
+    VectorsView vectors;
+    std::uint8_t* best;
+    std::vector<double> best_objective;
+    std::vector<std::uint8_t> current;  // where the walk of the relaxation is
+
+    void offer(std::size_t n, const std::uint8_t* code, double objective, std::size_t bytes) {
+        if (objective < best_objective[n]) {
+            best_objective[n] = objective;
+            std::memcpy(best + n * bytes, code, bytes);
+        }
+    }
 };
 
 Encoder::Encoder(CodebooksView codebooks, const float* metric, const kernels::KernelTable& kernels,
-                 int threads)
+                 int threads, Interrupt& interrupt)
     : centred_(codebooks),
       metric_(metric, metric == nullptr ? nullptr : metric + codebooks.dim * codebooks.dim),
-      tables_(centred_.view(), metric, kernels, threads),
+      tables_(centred_.view(), metric, kernels, threads, interrupt),
       deviation_(noise_deviation(centred_)) {}
 
-void Encoder::load_block(const Chunk& chunk, std::size_t first, std::size_t last, Workspace& work,
-                         const kernels::KernelTable& kernels) const {
+void Encoder::start_block(Chunk& chunk, std::size_t first, std::size_t last, bool warm,
+                          std::uint32_t most_sweeps, Workspace& work,
+                          const EncodeSettings& settings,
+                          const kernels::EncodeKernels& kernels) const {
+    const std::size_t bytes = num_codebooks();
     work.centre(chunk.vectors, first, last, centred_.shift);
-    tables_.unary(work.centred.data(), last - first, kernels, work.unary.data());
-}
-
-void Encoder::start_block(Chunk& chunk, std::size_t first, std::size_t last, Workspace& work,
-                          const kernels::KernelTable& kernels) const {
-    load_block(chunk, first, last, work, kernels);
-    const std::size_t num_codewords = tables_.num_codebooks * tables_.codebook_size;
+    work.sweeps.load(work.centred.data(), last - first, kernels);
     for (std::size_t n = first; n < last; ++n) {
-        if (!chunk.warm) {
-            greedy_code(work.unary.data() + (n - first) * num_codewords, tables_, work.costs.data(),
-                        chunk.code(n));
+        std::uint8_t* code = work.code.data();
+        if (warm) {
+            std::memcpy(code, chunk.best + n * bytes, bytes);
+            chunk.best_objective[n] = work.sweeps.objective(n - first, code);
+            const double objective =
+                work.sweep_to_mode(n - first, 1, most_sweeps, kernels, code);
+            chunk.offer(n, code, objective, bytes);
+        } else {
+            chunk.best_objective[n] = std::numeric_limits<double>::infinity();
         }
-        std::memcpy(chunk.best_code(n), chunk.code(n), tables_.num_codebooks);
-        chunk.best_objective[n] =
-            tables_.objective(work.centred.data() + (n - first) * tables_.dim, chunk.code(n));
+        if (settings.beam_width > 0) {
+            const std::size_t found = work.beam.search(work.sweeps.unary(n - first), kernels);
+            const std::size_t modes = (found + kBeamPerMode - 1) / kBeamPerMode;
+            for (std::size_t i = 0; i < modes; ++i) {
+                std::memcpy(code, work.beam.take(), bytes);
+                const double objective =
+                    work.sweep_to_mode(n - first, 1, most_sweeps, kernels, code);
+                chunk.offer(n, code, objective, bytes);
+            }
+        }
+        if (!chunk.current.empty()) {
+            std::memcpy(chunk.current.data() + n * bytes, chunk.best + n * bytes, bytes);
+        }
     }
 }
 
-void Encoder::sweep_block(Chunk& chunk, std::size_t first, std::size_t last,
-                          const EncodingTables& tables, std::uint32_t iteration, Workspace& work,
-                          const EncodeSettings& settings,
-                          const kernels::KernelTable& kernels) const {
+void Encoder::relaxed_block(Chunk& chunk, std::size_t first, std::size_t last,
+                            BlockSweeps& relaxed, std::uint32_t iteration, Workspace& work,
+                            const EncodeSettings& settings,
+                            const kernels::EncodeKernels& kernels) const {
+    const std::size_t bytes = num_codebooks();
     work.centre(chunk.vectors, first, last, centred_.shift);
     const float* swept = work.centred.data();
     if (settings.relaxation == Relaxation::data) {
         const double heat = temperature(iteration, settings.iterations);
         for (std::size_t n = first; n < last; ++n) {
             const std::uint64_t key =
-                random::hash_bytes(chunk.vectors.row(n), tables.dim * sizeof(float), settings.seed);
-            perturb_vector(swept + (n - first) * tables.dim, deviation_, heat, key, iteration,
-                           work.draws.data(), work.perturbed.data() + (n - first) * tables.dim);
+                random::hash_bytes(chunk.vectors.row(n), dim() * sizeof(float), settings.seed);
+            perturb_vector(swept + (n - first) * dim(), deviation_, heat, key, iteration,
+                           work.draws.data(), work.perturbed.data() + (n - first) * dim());
         }
         swept = work.perturbed.data();
     }
-    tables.unary(swept, last - first, kernels, work.unary.data());
-    random::permutation(settings.seed, iteration, tables.num_codebooks, work.order.data());
-    const std::size_t num_codewords = tables.num_codebooks * tables.codebook_size;
+    relaxed.load(swept, last - first, kernels);
     for (std::size_t n = first; n < last; ++n) {
-        kernels.encode.icm_sweep(work.unary.data() + (n - first) * num_codewords,
-                                 tables.pairwise.data(), tables.num_codebooks, tables.codebook_size,
-                                 work.order.data(), work.costs.data(), chunk.code(n));
+        std::uint8_t* code = chunk.current.data() + n * bytes;
+        relaxed.sweep(n - first, work.orders.of(iteration), kernels, code);
         const double objective =
-            tables_.objective(work.centred.data() + (n - first) * tables_.dim, chunk.code(n));
-        if (objective < chunk.best_objective[n]) {
-            chunk.best_objective[n] = objective;
-            std::memcpy(chunk.best_code(n), chunk.code(n), tables_.num_codebooks);
-        }
+            tables_.objective(work.centred.data() + (n - first) * dim(), code, work.draws.data());
+        chunk.offer(n, code, objective, bytes);
     }
 }
 
 void Encoder::finish_block(Chunk& chunk, std::size_t first, std::size_t last, Workspace& work,
                            const EncodeSettings& settings,
-                           const kernels::KernelTable& kernels) const {
-    const std::size_t num_codewords = tables_.num_codebooks * tables_.codebook_size;
-    const std::size_t bytes = tables_.num_codebooks;
-    const bool relaxed = settings.relaxation != Relaxation::none;
-    const std::uint32_t most = relaxed ? kFinalSweeps : settings.iterations;
-    const auto sweep_to_mode = [&](std::size_t n, std::uint8_t* code) {
-        for (std::uint32_t sweep = 0; sweep < most; ++sweep) {
-            // Relaxed sweeps were iterations 1 .. I - 1 of the schedule: the order goes on.
-            random::permutation(settings.seed, relaxed ? settings.iterations + sweep : sweep + 1,
-                                bytes, work.order.data());
-            if (kernels.encode.icm_sweep(work.unary.data() + (n - first) * num_codewords,
-                                         tables_.pairwise.data(), tables_.num_codebooks,
-                                         tables_.codebook_size, work.order.data(),
-                                         work.costs.data(), code) == 0) {
-                break;
-            }
-        }
-        return tables_.objective(work.centred.data() + (n - first) * tables_.dim, code);
-    };
+                           const kernels::EncodeKernels& kernels) const {
+    const std::size_t bytes = num_codebooks();
+    work.centre(chunk.vectors, first, last, centred_.shift);
+    work.sweeps.load(work.centred.data(), last - first, kernels);
     for (std::size_t n = first; n < last; ++n) {
-        std::uint8_t* code = chunk.code(n);
-        double objective = sweep_to_mode(n, code);
-        if (relaxed && chunk.best_objective[n] < objective) {
-            // The walk saw something better than the mode it ended in: end in that one's mode.
-            std::memcpy(code, chunk.best_code(n), bytes);
-            objective = sweep_to_mode(n, code);
-        }
-        if (chunk.best_objective[n] < objective) {
-            std::memcpy(code, chunk.best_code(n), bytes);
+        // From where the walk ended, and from the best that it saw.
+        std::memcpy(work.code.data(), chunk.best + n * bytes, bytes);
+        for (std::uint8_t* code : {chunk.current.data() + n * bytes, work.code.data()}) {
+            const double objective = work.sweep_to_mode(n - first, settings.iterations,
+                                                        kFinalSweeps, kernels, code);
+            chunk.offer(n, code, objective, bytes);
         }
     }
 }
 
-void Encoder::encode(VectorsView vectors, bool warm, const EncodeSettings& settings,
+void Encoder::encode(VectorsView vectors, bool warm, const EncodeSettings& wanted,
                      const kernels::KernelTable& kernels, Interrupt& interrupt,
                      std::uint8_t* codes) const {
-    const std::size_t num_codebooks = tables_.num_codebooks;
-    const int threads =
-        useful_threads(settings.threads, (vectors.num_vectors + kBlock - 1) / kBlock,
-                       vectors.num_vectors * num_codebooks * tables_.codebook_size * tables_.dim);
-    std::vector<Workspace> workspaces(static_cast<std::size_t>(threads), Workspace(tables_));
+    EncodeSettings settings = wanted;
+    if (!warm) {
+        settings.beam_width = std::max(settings.beam_width, 1u);
+    }
+    const std::size_t bytes = num_codebooks();
+    const int threads = useful_threads(
+        settings.threads, (vectors.num_vectors + kBlock - 1) / kBlock,
+        vectors.num_vectors * bytes * codebook_size() * (dim() / 8 + settings.beam_width));
+    std::vector<Workspace> workspaces;
+    for (int thread = 0; thread < threads; ++thread) {
+        workspaces.emplace_back(tables_, settings);
+    }
+    const bool relaxed = settings.relaxation != Relaxation::none && settings.iterations > 1;
     for (std::size_t begin = 0; begin < vectors.num_vectors; begin += kChunk) {
         const std::size_t taken = std::min(kChunk, vectors.num_vectors - begin);
         Chunk chunk{{vectors.row(begin), taken, vectors.dim},
-                    codes + begin * num_codebooks,
-                    std::vector<std::uint8_t>(taken * num_codebooks),
+                    codes + begin * bytes,
                     std::vector<double>(taken),
-                    warm,
-                    num_codebooks};
+                    std::vector<std::uint8_t>(relaxed ? taken * bytes : 0)};
         const auto for_each_block = [&](auto&& body) {
             const auto end = static_cast<std::ptrdiff_t>(taken);
             constexpr auto step = static_cast<std::ptrdiff_t>(kBlock);
@@ -193,38 +194,42 @@ void Encoder::encode(VectorsView vectors, bool warm, const EncodeSettings& setti
                 if (!interrupt.requested(thread == 0)) {
                     body(static_cast<std::size_t>(first),
                          static_cast<std::size_t>(std::min(first + step, end)),
-                         workspaces[static_cast<std::size_t>(thread)]);
+                         static_cast<std::size_t>(thread));
                 }
             }
             interrupt.throw_if_requested();
         };
-        const bool relaxed = settings.relaxation != Relaxation::none && settings.iterations > 1;
-        for_each_block([&](std::size_t first, std::size_t last, Workspace& work) {
-            start_block(chunk, first, last, work, kernels);
-            if (!relaxed && settings.iterations > 0) {
-                finish_block(chunk, first, last, work, settings, kernels);
-            }
+        const std::uint32_t most_sweeps =
+            settings.relaxation == Relaxation::none ? settings.iterations
+            : settings.iterations == 1              ? kFinalSweeps
+                                                    : 0;
+        for_each_block([&](std::size_t first, std::size_t last, std::size_t thread) {
+            start_block(chunk, first, last, warm, most_sweeps, workspaces[thread], settings,
+                        kernels.encode);
         });
         for (std::uint32_t i = 1; relaxed && i < settings.iterations; ++i) {
-            if (settings.relaxation == Relaxation::codebooks) {
-                const std::vector<float> perturbed = perturb_codebooks(
-                    centred_, deviation_, temperature(i, settings.iterations), settings.seed, i);
-                const EncodingTables tables(
-                    {perturbed.data(), num_codebooks, tables_.codebook_size, tables_.dim}, metric(),
-                    kernels, threads);
-                for_each_block([&](std::size_t first, std::size_t last, Workspace& work) {
-                    sweep_block(chunk, first, last, tables, i, work, settings, kernels);
+            if (settings.relaxation == Relaxation::data) {
+                for_each_block([&](std::size_t first, std::size_t last, std::size_t thread) {
+                    Workspace& work = workspaces[thread];
+                    relaxed_block(chunk, first, last, work.sweeps, i, work, settings,
+                                  kernels.encode);
                 });
-            } else {
-                for_each_block([&](std::size_t first, std::size_t last, Workspace& work) {
-                    sweep_block(chunk, first, last, tables_, i, work, settings, kernels);
-                });
+                continue;
             }
+            const std::vector<float> perturbed = perturb_codebooks(
+                centred_, deviation_, temperature(i, settings.iterations), settings.seed, i);
+            const EncodingTables tables({perturbed.data(), bytes, codebook_size(), dim()}, metric(),
+                                        kernels, threads, interrupt);
+            std::vector<BlockSweeps> sweeps(static_cast<std::size_t>(threads),
+                                            BlockSweeps(tables, kBlock));
+            for_each_block([&](std::size_t first, std::size_t last, std::size_t thread) {
+                relaxed_block(chunk, first, last, sweeps[thread], i, workspaces[thread], settings,
+                              kernels.encode);
+            });
         }
         if (relaxed) {
-            for_each_block([&](std::size_t first, std::size_t last, Workspace& work) {
-                load_block(chunk, first, last, work, kernels);
-                finish_block(chunk, first, last, work, settings, kernels);
+            for_each_block([&](std::size_t first, std::size_t last, std::size_t thread) {
+                finish_block(chunk, first, last, workspaces[thread], settings, kernels.encode);
             });
         }
     }

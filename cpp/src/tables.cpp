@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "parallel.hpp"
 
@@ -64,92 +65,354 @@ CentredCodebooks::CentredCodebooks(CodebooksView codebooks)
     }
 }
 
-EncodingTables::EncodingTables(CodebooksView codebooks, const float* metric,
-                               const kernels::KernelTable& kernels, int threads)
-    : num_codebooks(codebooks.num_codebooks),
-      codebook_size(codebooks.codebook_size),
-      dim(codebooks.dim),
-      squares(codebooks.num_codewords()),
-      weighted(codebooks.data, codebooks.data + codebooks.num_codewords() * codebooks.dim),
-      pairwise(codebooks.num_codewords() * codebooks.num_codewords()) {
-    const std::size_t num_codewords = codebooks.num_codewords();
-    const auto count = static_cast<std::ptrdiff_t>(num_codewords);
-    threads = useful_threads(threads, num_codewords, num_codewords * num_codewords * dim);
-    if (metric != nullptr) {
-        std::vector<double> scratch(static_cast<std::size_t>(threads) * dim);
-#pragma omp parallel for num_threads(threads) schedule(static)
-        for (std::ptrdiff_t i = 0; i < count; ++i) {
-            double* sums = scratch.data() + static_cast<std::size_t>(thread_number()) * dim;
-            const float* codeword = codebooks.data + static_cast<std::size_t>(i) * dim;
-            std::fill(sums, sums + dim, 0.0);
-            for (std::size_t e = 0; e < dim; ++e) {
-                const double value = codeword[e];
-                const float* row = metric + e * dim;
-                for (std::size_t d = 0; d < dim; ++d) {
-                    sums[d] += value * row[d];
-                }
-            }
-            float* out = weighted.data() + static_cast<std::size_t>(i) * dim;
-            for (std::size_t d = 0; d < dim; ++d) {
-                out[d] = static_cast<float>(sums[d]);
-            }
+namespace {
+
+constexpr int kVectorBits = 15;  // of a scaled vector or codeword: its norm is below 2^15
+constexpr std::ptrdiff_t kRowBlock = 16;
+
+// p with x in [2^(p - 1), 2^p), for x > 0.
+int binary_exponent(double x) {
+    int exponent = 0;
+    std::frexp(x, &exponent);
+    return exponent;
+}
+
+std::int32_t round_to_integer(double value) {
+    return static_cast<std::int32_t>(value < 0.0 ? value - 0.5 : value + 0.5);
+}
+
+// Four sums over every fourth dimension, added in pairs: an order that any compiler keeps and any
+// machine can do four at a time.
+template <typename Term>
+double sum_in_order(std::size_t dim, Term&& term) {
+    double sums[4] = {};
+    std::size_t d = 0;
+    for (; d + 4 <= dim; d += 4) {
+        for (std::size_t lane = 0; lane < 4; ++lane) {
+            sums[lane] += term(d + lane);
         }
+    }
+    for (; d < dim; ++d) {
+        sums[d % 4] += term(d);
+    }
+    return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+}
+
+struct Rounded {
+    int exponent;  // the vector was multiplied by 2^exponent
+    double norm;   // of the vector
+    double error;  // norm of what rounding took from it
+};
+
+// A vector times a power of two that brings its norm just below 2^15, rounded.
+Rounded scale_and_round(const float* vector, std::size_t dim, std::int16_t* out) {
+    const double norm = std::sqrt(sum_in_order(
+        dim, [&](std::size_t d) { return static_cast<double>(vector[d]) * vector[d]; }));
+    const int exponent = norm > 0.0 ? kVectorBits - binary_exponent(norm) : kVectorBits;
+    const double scale = std::ldexp(1.0, exponent);
+    for (std::size_t d = 0; d < dim; ++d) {
+        out[d] = static_cast<std::int16_t>(
+            std::clamp(round_to_integer(vector[d] * scale), -32767, 32767));
+    }
+    const double lost = sum_in_order(dim, [&](std::size_t d) {
+        const double difference = vector[d] * scale - out[d];
+        return difference * difference;
+    });
+    return {exponent, norm, std::sqrt(lost) / scale};
+}
+
+// Calls visit(i, products) for every codeword i but the first codebook's: products[j] is
+// 2 c_i^T S c_j for every codeword j of the codebooks before its own.
+template <typename Visit>
+void visit_pairwise(CodebooksView codebooks, const std::vector<float>& packed,
+                    const kernels::KernelTable& kernels, int threads, Interrupt& interrupt,
+                    Visit&& visit) {
+    const std::size_t size = codebooks.codebook_size;
+    const auto count = static_cast<std::ptrdiff_t>(codebooks.num_codewords());
+    const auto begin = static_cast<std::ptrdiff_t>(size);
+    std::vector<float> scratch(static_cast<std::size_t>(threads) * kRowBlock *
+                               codebooks.num_codewords());
+#pragma omp parallel for num_threads(threads) schedule(dynamic)
+    for (std::ptrdiff_t block = begin; block < count; block += kRowBlock) {
+        const auto thread = static_cast<std::size_t>(thread_number());
+        if (interrupt.requested(thread == 0)) {
+            continue;
+        }
+        const auto first = static_cast<std::size_t>(block);
+        const auto rows = static_cast<std::size_t>(std::min(kRowBlock, count - block));
+        const std::size_t columns = (first + rows - 1) / size * size;
+        float* products = scratch.data() + thread * kRowBlock * codebooks.num_codewords();
+        kernels.products.inner_products(codebooks.data + first * codebooks.dim, rows,
+                                        codebooks.dim, packed.data(), columns, products);
+        for (std::size_t row = 0; row < rows; ++row) {
+            visit(first + row, products + row * columns);
+        }
+    }
+    interrupt.throw_if_requested();
+}
+
+}  // namespace
+
+IntegerVectors::IntegerVectors(std::size_t num_vectors, std::size_t vector_dim)
+    : dim(vector_dim),
+      num_pairs((vector_dim + 1) / 2),
+      values(num_vectors * num_pairs * 2),
+      exponents(num_vectors),
+      norms(num_vectors),
+      errors(num_vectors) {}
+
+void IntegerVectors::set(std::size_t n, const float* vector) {
+    const Rounded rounded =
+        scale_and_round(vector, dim, values.data() + n * num_pairs * 2);
+    exponents[n] = rounded.exponent;
+    norms[n] = rounded.norm;
+    errors[n] = rounded.error;
+}
+
+EncodingTables::EncodingTables(CodebooksView codebooks, const float* metric,
+                               const kernels::KernelTable& kernels, int threads,
+                               Interrupt& interrupt)
+    : codebooks_(codebooks),
+      padded_size_((codebooks.codebook_size + kernels::kLaneCount - 1) / kernels::kLaneCount *
+                   kernels::kLaneCount),
+      squares_(codebooks.num_codewords()) {
+    const std::size_t num_codewords = codebooks.num_codewords();
+    threads = useful_threads(threads, num_codewords, num_codewords * num_codewords * dim());
+    if (metric != nullptr) {
+        apply_metric(metric, threads);
     }
     for (std::size_t i = 0; i < num_codewords; ++i) {
-        double square = 0.0;
-        for (std::size_t d = 0; d < dim; ++d) {
-            square += static_cast<double>(codebooks.data[i * dim + d]) * weighted[i * dim + d];
+        const float* codeword = codebooks.data + i * dim();
+        for (std::size_t d = 0; d < dim(); ++d) {
+            squares_[i] += static_cast<double>(codeword[d]) * weighted(i)[d];
         }
-        squares[i] = static_cast<float>(square);
     }
-    const VectorsView rows{weighted.data(), num_codewords, dim};
-    packed = pack_columns(rows, -2.0f);
-    const std::vector<float> doubled = pack_columns(rows, 2.0f);
-    constexpr std::ptrdiff_t block = 16;
-#pragma omp parallel for num_threads(threads) schedule(dynamic)
-    for (std::ptrdiff_t first = 0; first < count; first += block) {
-        const auto begin = static_cast<std::size_t>(first);
-        const auto taken = static_cast<std::size_t>(std::min(block, count - first));
-        kernels.products.inner_products(codebooks.data + begin * dim, taken, dim, doubled.data(),
-                                        num_codewords, pairwise.data() + begin * num_codewords);
+    const std::vector<float> doubled = pack_columns({weighted(0), num_codewords, dim()}, 2.0f);
+    std::vector<float> largest(static_cast<std::size_t>(threads), 0.0f);
+    visit_pairwise(codebooks_, doubled, kernels, threads, interrupt,
+                   [&](std::size_t i, const float* products) {
+                       float& most = largest[static_cast<std::size_t>(thread_number())];
+                       for (std::size_t j = 0; j < i / codebook_size() * codebook_size(); ++j) {
+                           const float size = std::abs(products[j]);
+                           most = size <= most ? most : size;  // a NaN is kept
+                       }
+                   });
+    float largest_pairwise = 0.0f;
+    for (const float most : largest) {
+        largest_pairwise = most <= largest_pairwise ? largest_pairwise : most;
     }
-    // Rounding may differ between (i, j) and (j, i): one of them has to be the truth, or a sweep
-    // could undo what the sweep before it did.
-#pragma omp parallel for num_threads(threads) schedule(static, 16)
+    pack_weighted();
+    choose_units(static_cast<double>(largest_pairwise));
+    fill_pairwise(doubled, kernels, threads, interrupt);
+}
+
+void EncodingTables::apply_metric(const float* metric, int threads) {
+    const auto count = static_cast<std::ptrdiff_t>(codebooks_.num_codewords());
+    weighted_.resize(codebooks_.num_codewords() * dim());
+    std::vector<double> scratch(static_cast<std::size_t>(threads) * dim());
+#pragma omp parallel for num_threads(threads) schedule(static)
     for (std::ptrdiff_t i = 0; i < count; ++i) {
-        const auto row = static_cast<std::size_t>(i);
-        for (std::size_t j = 0; j < row; ++j) {
-            pairwise[row * num_codewords + j] = pairwise[j * num_codewords + row];
+        double* sums = scratch.data() + static_cast<std::size_t>(thread_number()) * dim();
+        const float* codeword = codebooks_.data + static_cast<std::size_t>(i) * dim();
+        std::fill(sums, sums + dim(), 0.0);
+        for (std::size_t e = 0; e < dim(); ++e) {
+            const double value = codeword[e];
+            const float* row = metric + e * dim();
+            for (std::size_t d = 0; d < dim(); ++d) {
+                sums[d] += value * row[d];
+            }
+        }
+        float* out = weighted_.data() + static_cast<std::size_t>(i) * dim();
+        for (std::size_t d = 0; d < dim(); ++d) {
+            out[d] = static_cast<float>(sums[d]);
         }
     }
 }
 
-void EncodingTables::unary(const float* vectors, std::size_t num_vectors,
-                           const kernels::KernelTable& kernels, float* out) const {
-    const std::size_t num_codewords = num_codebooks * codebook_size;
-    kernels.products.inner_products(vectors, num_vectors, dim, packed.data(), num_codewords, out);
+void EncodingTables::pack_weighted() {
+    constexpr std::size_t lanes = kernels::kLaneCount;
+    const std::size_t num_pairs = (dim() + 1) / 2;
+    const std::size_t num_columns = num_codebooks() * padded_size_;
+    column_shifts_.assign(num_columns, kVectorBits);
+    packed_.assign(num_columns * num_pairs * 2, 0);
+    weighted_norms_.assign(num_codebooks(), 0.0);
+    packed_errors_.assign(num_codebooks(), 0.0);
+    std::vector<std::int16_t> rounded(num_pairs * 2);
+    for (std::size_t m = 0; m < num_codebooks(); ++m) {
+        for (std::size_t k = 0; k < codebook_size(); ++k) {
+            const std::size_t column = m * padded_size_ + k;
+            const Rounded scaled =
+                scale_and_round(weighted(m * codebook_size() + k), dim(), rounded.data());
+            column_shifts_[column] = scaled.exponent;
+            weighted_norms_[m] = std::max(weighted_norms_[m], scaled.norm);
+            packed_errors_[m] = std::max(packed_errors_[m], scaled.error);
+            std::int16_t* panel = packed_.data() + column / lanes * num_pairs * lanes * 2;
+            for (std::size_t d = 0; d < 2 * num_pairs; ++d) {
+                panel[(d / 2 * lanes + column % lanes) * 2 + d % 2] = rounded[d];
+            }
+        }
+    }
+}
+
+// The unit 2^-e has to leave room: every total of a beam, the sum of M costs, stays within 2^28,
+// for vectors of norms up to eight times the longest reconstruction, further than any data that
+// the codebooks were made for. P goes to 16 bits if its largest entry then leaves a unit that is
+// small against what tells two codewords apart, about 2 c^T S c / sqrt(dim).
+void EncodingTables::choose_units(double largest_pairwise) {
+    double reach = 0.0;
+    double longest = 0.0;  // |S c|
+    for (std::size_t m = 0; m < num_codebooks(); ++m) {
+        double most = 0.0;
+        for (std::size_t k = 0; k < codebook_size(); ++k) {
+            double square = 0.0;
+            for (std::size_t d = 0; d < dim(); ++d) {
+                square += static_cast<double>(codeword(m, k)[d]) * codeword(m, k)[d];
+            }
+            most = std::max(most, square);
+        }
+        reach += std::sqrt(most);
+        longest = std::max(longest, weighted_norms_[m]);
+    }
+    const auto books = static_cast<double>(num_codebooks());
+    const double largest_square = *std::max_element(squares_.begin(), squares_.end());
+    largest_norm_ = 8.0 * reach;
+    const double total = books * (std::abs(largest_square) + 2.0 * largest_norm_ * longest) +
+                         books * books / 2.0 * largest_pairwise;
+    if (longest == 0.0) {
+        largest_norm_ = std::numeric_limits<double>::infinity();  // every cost is 0
+    } else if (!std::isfinite(total) || total < 1e-250) {
+        largest_norm_ = -1.0;  // beyond whole numbers: every decision is taken in double
+    } else {
+        exponent_ = std::min(28 - binary_exponent(total), 28 - binary_exponent(largest_norm_) -
+                                                              binary_exponent(longest));
+        if (largest_pairwise > 0.0) {
+            const int narrow_exponent = 14 - binary_exponent(largest_pairwise);
+            std::vector<double> sorted = squares_;
+            const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2);
+            std::nth_element(sorted.begin(), middle, sorted.end());
+            const double telling = 2.0 * *middle / std::sqrt(static_cast<double>(dim()));
+            narrow_ = narrow_exponent >= exponent_ ||
+                      std::ldexp(128.0, -narrow_exponent) <= telling;
+            exponent_ = narrow_ ? std::min(exponent_, narrow_exponent) : exponent_;
+        }
+    }
+    // Inner products in float: each of dim products and sums rounds once, and may underflow.
+    const double pairwise_error =
+        std::ldexp(1.0, -exponent_) +
+        static_cast<double>(dim() + 2) * (0x1p-23 * reach * longest + 0x1p-148);
+    // What may be wrong with each of two costs: U rounds its square and the shift rounds down; the
+    // product of rounded vectors differs from the true one by what the inequality of Cauchy and
+    // Schwarz allows, |x - x'| |w| + |x'| |w - w'|; and the entries of P.
+    const double unit = std::ldexp(1.0, exponent_) * (1.0 + 1e-6);
+    for (std::size_t m = 0; m < num_codebooks(); ++m) {
+        margins_.push_back({6.0 + 2.0 * unit * (books - 1.0) * pairwise_error,
+                            4.0 * unit * packed_errors_[m],
+                            4.0 * unit * (weighted_norms_[m] + packed_errors_[m])});
+    }
+    column_terms_.assign(num_codebooks() * padded_size_, kPaddingCost);
+    const double scale = std::ldexp(1.0, exponent_);
+    for (std::size_t i = 0; i < squares_.size(); ++i) {
+        column_terms_[i / codebook_size() * padded_size_ + i % codebook_size()] =
+            largest_norm_ < 0.0 ? 0 : round_to_integer(squares_[i] * scale);
+    }
+}
+
+void EncodingTables::fill_pairwise(const std::vector<float>& packed,
+                                   const kernels::KernelTable& kernels, int threads,
+                                   Interrupt& interrupt) {
+    if (num_codebooks() == 1) {
+        return;
+    }
+    const std::size_t size = codebook_size();
+    const std::size_t row_size = num_codebooks() * padded_size_;
+    const double scale = largest_norm_ < 0.0 ? 0.0 : std::ldexp(1.0, exponent_);
+    const auto fill = [&](auto& table) {
+        using Entry = typename std::remove_reference_t<decltype(table)>::value_type;
+        table.assign(codebooks_.num_codewords() * row_size, 0);
+        if (scale == 0.0) {
+            return;
+        }
+        visit_pairwise(codebooks_, packed, kernels, threads, interrupt,
+                       [&](std::size_t i, const float* products) {
+                           const std::size_t own = i / size;
+                           const std::size_t column = own * padded_size_ + i % size;
+                           for (std::size_t j = 0; j < own * size; ++j) {
+                               const auto entry =
+                                   static_cast<Entry>(round_to_integer(products[j] * scale));
+                               table[i * row_size + j / size * padded_size_ + j % size] = entry;
+                               table[j * row_size + column] = entry;
+                           }
+                       });
+    };
+    narrow_ ? fill(narrow_pairwise_) : fill(wide_pairwise_);
+}
+
+void EncodingTables::unary(IntegerVectors& vectors, std::size_t num_vectors,
+                           const kernels::EncodeKernels& kernels, std::int32_t* out) const {
     for (std::size_t n = 0; n < num_vectors; ++n) {
-        for (std::size_t i = 0; i < num_codewords; ++i) {
-            out[n * num_codewords + i] += squares[i];
+        if (fits(vectors.norms[n]) && std::isfinite(largest_norm_)) {
+            vectors.exponents[n] -= exponent_ + 1;
+        } else {
+            vectors.exponents[n] = 31;
+            std::int16_t* values = vectors.values.data() + n * vectors.num_pairs * 2;
+            std::fill(values, values + vectors.num_pairs * 2, std::int16_t{0});
         }
     }
+    kernels.integer_unary(vectors.values.data(), num_vectors, vectors.num_pairs, packed_.data(),
+                          num_codebooks() * padded_size_ / kernels::kLaneCount,
+                          vectors.exponents.data(), column_shifts_.data(), column_terms_.data(),
+                          out);
 }
 
-double EncodingTables::objective(const float* vector, const std::uint8_t* code) const {
-    const std::size_t num_codewords = num_codebooks * codebook_size;
-    double sum = 0.0;
-    for (std::size_t m = 0; m < num_codebooks; ++m) {
-        const std::size_t i = m * codebook_size + code[m];
-        double product = 0.0;
-        for (std::size_t d = 0; d < dim; ++d) {
-            product += static_cast<double>(vector[d]) * weighted[i * dim + d];
+std::int32_t EncodingTables::costs(std::int32_t base, const std::int32_t* unary, std::size_t m,
+                                   const std::uint8_t* code, const std::uint32_t* others,
+                                   std::size_t num_others, const kernels::EncodeKernels& kernels,
+                                   std::int32_t* costs, std::int32_t* minima) const {
+    const std::size_t row_size = num_codebooks() * padded_size_;
+    const auto add = [&](const auto& table, auto* add_rows) {
+        const typename std::remove_reference_t<decltype(table)>::value_type* rows[kMostCodebooks];
+        for (std::size_t i = 0; i < num_others; ++i) {
+            const std::size_t other = others[i];
+            rows[i] = table.data() + (other * codebook_size() + code[other]) * row_size +
+                      m * padded_size_;
         }
-        sum += squares[i] - 2.0 * product;
-        for (std::size_t other = 0; other < m; ++other) {
-            sum += pairwise[(other * codebook_size + code[other]) * num_codewords + i];
+        return add_rows(base, unary + m * padded_size_, rows, num_others, padded_size_, costs,
+                        minima);
+    };
+    return narrow_ ? add(narrow_pairwise_, kernels.add_rows_16)
+                   : add(wide_pairwise_, kernels.add_rows_32);
+}
+
+std::int32_t EncodingTables::margin(std::size_t m, double norm, double error) const {
+    constexpr double most = kPaddingCost / 2;
+    const Margin& margin = margins_[m];
+    const double units = margin.constant + margin.of_norm * norm + margin.of_error * error;
+    return units < most ? static_cast<std::int32_t>(units) : static_cast<std::int32_t>(most);
+}
+
+double EncodingTables::exact_cost(const double* residual, std::size_t m, std::size_t k) const {
+    const std::size_t i = m * codebook_size() + k;
+    const float* image = weighted(i);
+    return squares_[i] -
+           2.0 * sum_in_order(dim(), [&](std::size_t d) { return residual[d] * image[d]; });
+}
+
+double EncodingTables::objective(const float* vector, const std::uint8_t* code,
+                                 double* scratch) const {
+    double* reconstruction = scratch;
+    double* image = scratch + dim();
+    std::fill(scratch, scratch + 2 * dim(), 0.0);
+    for (std::size_t m = 0; m < num_codebooks(); ++m) {
+        const float* word = codeword(m, code[m]);
+        const float* weighted_word = weighted(m * codebook_size() + code[m]);
+        for (std::size_t d = 0; d < dim(); ++d) {
+            reconstruction[d] += word[d];
+            image[d] += weighted_word[d];
         }
     }
-    return sum;
+    return sum_in_order(dim(), [&](std::size_t d) {
+        return (reconstruction[d] - 2.0 * vector[d]) * image[d];
+    });
 }
 
 }  // namespace wsdhq

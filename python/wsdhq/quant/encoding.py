@@ -25,6 +25,8 @@ Relaxation = Literal["codebooks", "data"] | None
 
 MOST_ITERATIONS = 2**31 - 1
 MOST_SEED = 2**64 - 1
+MOST_BEAM_WIDTH = 1024
+BEAM_WIDTH = 16
 
 
 def check_relaxation(value: object) -> str:
@@ -36,6 +38,13 @@ def check_relaxation(value: object) -> str:
     raise ValueError(f'relaxation: expected "codebooks", "data" or None, got {value!r}')
 
 
+def check_beam_width(value: object, *, warm: bool, default: int = BEAM_WIDTH) -> int:
+    """Give a beam width; None is the default where no codes to start from are given, else 0."""
+    if value is None:
+        return 0 if warm else default
+    return as_integer(value, "beam_width", 0 if warm else 1, MOST_BEAM_WIDTH)
+
+
 def encode_chunks(
     encoder: _core.Encoder,
     vectors: FloatMatrix,
@@ -45,13 +54,16 @@ def encode_chunks(
     iterations: int,
     relaxation: str,
     seed: int,
+    beam_width: int,
     threads: int,
 ) -> NDArray[np.uint8]:
     """Encode checked arguments; see `icm_encode`."""
     out = np.empty((len(vectors), num_codebooks), np.uint8)
     for first, last, chunk in float32_chunks(vectors, "X"):
         start = None if codes is None else codes[first:last]
-        out[first:last] = encoder.encode(chunk, start, iterations, relaxation, seed, threads)
+        out[first:last] = encoder.encode(
+            chunk, start, iterations, relaxation, seed, beam_width, threads
+        )
     return out
 
 
@@ -64,6 +76,7 @@ def icm_encode(
     iterations: int = 3,
     relaxation: Relaxation = None,
     seed: int = 0,
+    beam_width: int | None = None,
     threads: int | None = None,
 ) -> NDArray[np.uint8]:
     """Codes of vectors by iterated conditional modes.
@@ -124,5 +137,6 @@ def icm_encode(
         iterations=as_integer(iterations, "iterations", 0, MOST_ITERATIONS),
         relaxation=check_relaxation(relaxation),
         seed=as_integer(seed, "seed", 0, MOST_SEED),
+        beam_width=check_beam_width(beam_width, warm=start is not None),
         threads=count,
     )

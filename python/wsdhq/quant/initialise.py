@@ -62,7 +62,7 @@ def _assign(
     threads: int,
 ) -> NDArray[np.uint8]:
     encoder = _core.Encoder(centroids[None], metric, threads)
-    return encoder.encode(X, None, 0, "none", 0, threads)
+    return encoder.encode(X, None, 1, "none", 0, 1, threads)
 
 
 def residual_codebooks(

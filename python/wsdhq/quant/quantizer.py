@@ -205,7 +205,7 @@ class AdditiveQuantizer:
             current = encode_chunks(
                 encoder, vectors, None, self.num_codebooks,
                 iterations=FIT_ENCODE_ITERATIONS, relaxation="none", seed=self.seed,
-                threads=threads,
+                beam_width=16, threads=threads,
             )  # fmt: skip
         else:
             current = as_codes(codes, "codes", self.num_codebooks, self.codebook_size, len(vectors))
@@ -218,7 +218,7 @@ class AdditiveQuantizer:
                 encoder, vectors, current, self.num_codebooks,
                 iterations=FIT_ENCODE_ITERATIONS, relaxation=relaxation,
                 seed=(self.seed + 0x9E3779B97F4A7C15 * (iteration + 1)) % 2**64,
-                threads=threads,
+                beam_width=0, threads=threads,
             )  # fmt: skip
             distortion = self._distortion(vectors, current, codebooks, threads)
             history.append({"iteration": iteration, "distortion": distortion, "reseeded": reseeded})
@@ -279,6 +279,7 @@ class AdditiveQuantizer:
             iterations=as_integer(iterations, "iterations", 0, MOST_ITERATIONS),
             relaxation=check_relaxation(self.relaxation),
             seed=self.seed,
+            beam_width=0 if start is not None else 16,
             threads=count,
         )
 

@@ -1,0 +1,147 @@
+// The loops of encoding in AVX2.
+#include <immintrin.h>
+
+#include "encode_kernels.hpp"
+
+namespace wsdhq::kernels {
+namespace {
+
+constexpr std::size_t kHalf = 8;  // lanes of a register; a panel is two of them
+static_assert(kLaneCount == 2 * kHalf);
+
+__m256i load(const void* from) { return _mm256_loadu_si256(static_cast<const __m256i*>(from)); }
+void store(void* to, __m256i lanes) { _mm256_storeu_si256(static_cast<__m256i*>(to), lanes); }
+
+template <std::size_t Rows>
+void unary_tile(const std::int16_t* vectors, std::size_t num_pairs, const std::int16_t* packed,
+                const std::int32_t* vector_shifts, const std::int32_t* column_shifts,
+                const std::int32_t* column_terms, std::int32_t* unary, std::size_t num_columns) {
+    __m256i sums[Rows][2];
+    for (std::size_t row = 0; row < Rows; ++row) {
+        sums[row][0] = sums[row][1] = _mm256_setzero_si256();
+    }
+    for (std::size_t p = 0; p < num_pairs; ++p) {
+        const __m256i left = load(packed + p * kLaneCount * 2);
+        const __m256i right = load(packed + p * kLaneCount * 2 + kLaneCount);
+#pragma GCC unroll 4
+        for (std::size_t row = 0; row < Rows; ++row) {
+            std::int32_t pair;
+            __builtin_memcpy(&pair, vectors + (row * num_pairs + p) * 2, sizeof pair);
+            const __m256i value = _mm256_set1_epi32(pair);
+            sums[row][0] = _mm256_add_epi32(sums[row][0], _mm256_madd_epi16(value, left));
+            sums[row][1] = _mm256_add_epi32(sums[row][1], _mm256_madd_epi16(value, right));
+        }
+    }
+    for (std::size_t half = 0; half < 2; ++half) {
+        const __m256i shifts = load(column_shifts + half * kHalf);
+        const __m256i terms = load(column_terms + half * kHalf);
+        for (std::size_t row = 0; row < Rows; ++row) {
+            const __m256i shift = _mm256_add_epi32(shifts, _mm256_set1_epi32(vector_shifts[row]));
+            store(unary + row * num_columns + half * kHalf,
+                  _mm256_sub_epi32(terms, _mm256_srav_epi32(sums[row][half], shift)));
+        }
+    }
+}
+
+void integer_unary(const std::int16_t* vectors, std::size_t num_vectors, std::size_t num_pairs,
+                   const std::int16_t* packed, std::size_t num_panels,
+                   const std::int32_t* vector_shifts, const std::int32_t* column_shifts,
+                   const std::int32_t* column_terms, std::int32_t* unary) {
+    const std::size_t num_columns = num_panels * kLaneCount;
+    for (std::size_t c = 0; c < num_columns; c += kLaneCount) {
+        const std::int16_t* panel = packed + c * num_pairs * 2;
+        std::size_t n = 0;
+        for (; n + 4 <= num_vectors; n += 4) {
+            unary_tile<4>(vectors + n * num_pairs * 2, num_pairs, panel, vector_shifts + n,
+                          column_shifts + c, column_terms + c, unary + n * num_columns + c,
+                          num_columns);
+        }
+        for (; n < num_vectors; ++n) {
+            unary_tile<1>(vectors + n * num_pairs * 2, num_pairs, panel, vector_shifts + n,
+                          column_shifts + c, column_terms + c, unary + n * num_columns + c,
+                          num_columns);
+        }
+    }
+}
+
+__m256i load_entries(const std::int16_t* from) {
+    return _mm256_cvtepi16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+}
+__m256i load_entries(const std::int32_t* from) { return load(from); }
+
+template <typename Entry>
+std::int32_t add_rows(std::int32_t base, const std::int32_t* first, const Entry* const* rows,
+                      std::size_t num_rows, std::size_t size, std::int32_t* sums,
+                      std::int32_t* lane_minima) {
+    const __m256i bases = _mm256_set1_epi32(base);
+    __m256i minima[2];
+    minima[0] = minima[1] = _mm256_set1_epi32(INT32_MAX);
+    const auto part = [&]<std::size_t Registers>(std::size_t k) {
+        __m256i parts[Registers];
+        for (std::size_t i = 0; i < Registers; ++i) {
+            parts[i] = _mm256_add_epi32(bases, load(first + k + i * kHalf));
+        }
+        for (std::size_t r = 0; r < num_rows; ++r) {
+            const Entry* row = rows[r] + k;
+#pragma GCC unroll 8
+            for (std::size_t i = 0; i < Registers; ++i) {
+                parts[i] = _mm256_add_epi32(parts[i], load_entries(row + i * kHalf));
+            }
+        }
+        for (std::size_t i = 0; i < Registers; ++i) {
+            store(sums + k + i * kHalf, parts[i]);
+            minima[i % 2] = _mm256_min_epi32(minima[i % 2], parts[i]);
+        }
+    };
+    std::size_t k = 0;
+    for (; k + 8 * kHalf <= size; k += 8 * kHalf) {
+        part.template operator()<8>(k);
+    }
+    for (; k < size; k += kLaneCount) {
+        part.template operator()<2>(k);
+    }
+    store(lane_minima, minima[0]);
+    store(lane_minima + kHalf, minima[1]);
+    __m256i least = _mm256_min_epi32(minima[0], minima[1]);
+    least = _mm256_min_epi32(least, _mm256_permute2x128_si256(least, least, 1));
+    least = _mm256_min_epi32(least, _mm256_shuffle_epi32(least, 0x4E));
+    least = _mm256_min_epi32(least, _mm256_shuffle_epi32(least, 0xB1));
+    return _mm256_cvtsi256_si32(least);
+}
+
+unsigned at_most(const std::int32_t* values, __m256i limits) {
+    const __m256i above = _mm256_cmpgt_epi32(load(values), limits);
+    return ~static_cast<unsigned>(_mm256_movemask_ps(_mm256_castsi256_ps(above))) & 0xFFu;
+}
+
+std::size_t count_at_most(const std::int32_t* values, std::size_t size, std::int32_t limit) {
+    const __m256i limits = _mm256_set1_epi32(limit);
+    std::size_t count = 0;
+    for (std::size_t i = 0; i < size; i += kHalf) {
+        count += static_cast<std::size_t>(__builtin_popcount(at_most(values + i, limits)));
+    }
+    return count;
+}
+
+std::size_t find_at_most(const std::int32_t* values, std::size_t size, std::int32_t limit,
+                         std::uint32_t* indices) {
+    const __m256i limits = _mm256_set1_epi32(limit);
+    std::size_t count = 0;
+    for (std::size_t i = 0; i < size; i += kHalf) {
+        for (unsigned found = at_most(values + i, limits); found != 0; found &= found - 1) {
+            indices[count++] =
+                static_cast<std::uint32_t>(i) + static_cast<std::uint32_t>(__builtin_ctz(found));
+        }
+    }
+    return count;
+}
+
+}  // namespace
+
+const EncodeKernels& encode_kernels_avx2() {
+    static constexpr EncodeKernels kernels{integer_unary, add_rows<std::int16_t>,
+                                           add_rows<std::int32_t>, count_at_most, find_at_most};
+    return kernels;
+}
+
+}  // namespace wsdhq::kernels

@@ -1,0 +1,68 @@
+// A block of vectors under one set of tables: sweeps of iterated conditional modes over their codes.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "wsdhq/tables.hpp"
+
+namespace wsdhq {
+
+// The orders in which sweeps visit the codebooks, keyed by (seed, sweep): the same for all vectors.
+class SweepOrders {
+public:
+    SweepOrders(std::uint64_t seed, std::size_t num_codebooks)
+        : seed_(seed), num_codebooks_(num_codebooks) {}
+
+    // Valid until the next call.
+    const std::uint32_t* of(std::uint32_t sweep);
+
+private:
+    static constexpr std::uint32_t kRemembered = 64;
+    std::uint64_t seed_;
+    std::size_t num_codebooks_;
+    std::vector<std::vector<std::uint32_t>> remembered_;
+    std::vector<std::uint32_t> other_;
+};
+
+class BlockSweeps {
+public:
+    BlockSweeps(const EncodingTables& tables, std::size_t most_vectors);
+
+    // `vectors` (num_vectors, dim), centred, are kept by reference until the next call.
+    void load(const float* vectors, std::size_t num_vectors,
+              const kernels::EncodeKernels& kernels);
+
+    // One sweep by whole numbers alone: fast, right but for near ties.
+    void sweep(std::size_t n, const std::uint32_t* order, const kernels::EncodeKernels& kernels,
+               std::uint8_t* code);
+    // One sweep whose every decision is that of the true costs, the lowest index of equal ones.
+    // Returns how many codewords changed.
+    std::size_t exact_sweep(std::size_t n, const std::uint32_t* order,
+                            const kernels::EncodeKernels& kernels, std::uint8_t* code);
+    double objective(std::size_t n, const std::uint8_t* code) {
+        return tables_.objective(vector(n), code, scratch_.data());
+    }
+
+    const EncodingTables& tables() const { return tables_; }
+    const std::int32_t* unary(std::size_t n) const { return unary_.data() + n * unary_size_; }
+
+private:
+    const EncodingTables& tables_;
+    std::size_t unary_size_;
+    const float* vectors_ = nullptr;
+    IntegerVectors integers_;
+    std::vector<std::int32_t> unary_;
+    std::vector<std::uint32_t> others_;  // (M, M - 1): for each codebook, the other ones
+    std::vector<std::int32_t> costs_;
+    std::vector<std::uint32_t> found_;
+    std::vector<double> scratch_;  // (2 dim)
+
+    const float* vector(std::size_t n) const { return vectors_ + n * tables_.dim(); }
+    std::int32_t conditional_costs(std::size_t n, std::size_t m, const std::uint8_t* code,
+                                   const kernels::EncodeKernels& kernels);
+    std::size_t best_of_found(std::size_t n, std::size_t m, const std::uint8_t* code,
+                              std::size_t count);
+};
+
+}  // namespace wsdhq
