@@ -64,33 +64,65 @@ void integer_unary(const std::int16_t* vectors, std::size_t num_vectors, std::si
     }
 }
 
-__m256i load_entries(const std::int16_t* from) {
-    return _mm256_cvtepi16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+// Adds rows to Registers * kHalf sums.
+template <std::size_t Registers>
+void add_rows_to(__m256i* sums, const std::int32_t* const* rows, std::size_t num_rows,
+                 std::size_t k) {
+    for (std::size_t r = 0; r < num_rows; ++r) {
+        const std::int32_t* row = rows[r] + k;
+#pragma GCC unroll 8
+        for (std::size_t i = 0; i < Registers; ++i) {
+            sums[i] = _mm256_add_epi32(sums[i], load(row + i * kHalf));
+        }
+    }
 }
-__m256i load_entries(const std::int32_t* from) { return load(from); }
+
+template <std::size_t Registers>
+void add_rows_to(__m256i* sums, const std::int16_t* const* rows, std::size_t num_rows,
+                 std::size_t k) {
+    constexpr std::size_t narrow_registers = Registers / 2;
+    for (std::size_t first = 0; first < num_rows; first += kNarrowRows) {
+        const std::size_t left = num_rows - first;
+        const std::size_t taken = left < kNarrowRows ? left : kNarrowRows;
+        __m256i narrow[narrow_registers];
+        const std::int16_t* row = rows[first] + k;
+#pragma GCC unroll 4
+        for (std::size_t i = 0; i < narrow_registers; ++i) {
+            narrow[i] = load(row + i * 2 * kHalf);
+        }
+        for (std::size_t r = 1; r < taken; ++r) {
+            row = rows[first + r] + k;
+#pragma GCC unroll 4
+            for (std::size_t i = 0; i < narrow_registers; ++i) {
+                narrow[i] = _mm256_add_epi16(narrow[i], load(row + i * 2 * kHalf));
+            }
+        }
+#pragma GCC unroll 4
+        for (std::size_t i = 0; i < narrow_registers; ++i) {
+            sums[2 * i] = _mm256_add_epi32(
+                sums[2 * i], _mm256_cvtepi16_epi32(_mm256_castsi256_si128(narrow[i])));
+            sums[2 * i + 1] = _mm256_add_epi32(
+                sums[2 * i + 1], _mm256_cvtepi16_epi32(_mm256_extracti128_si256(narrow[i], 1)));
+        }
+    }
+}
 
 template <typename Entry>
 std::int32_t add_rows(std::int32_t base, const std::int32_t* first, const Entry* const* rows,
-                      std::size_t num_rows, std::size_t size, std::int32_t* sums,
+                      std::size_t num_rows, std::size_t size, std::int32_t* out,
                       std::int32_t* lane_minima) {
     const __m256i bases = _mm256_set1_epi32(base);
     __m256i minima[2];
     minima[0] = minima[1] = _mm256_set1_epi32(INT32_MAX);
     const auto part = [&]<std::size_t Registers>(std::size_t k) {
-        __m256i parts[Registers];
+        __m256i sums[Registers];
         for (std::size_t i = 0; i < Registers; ++i) {
-            parts[i] = _mm256_add_epi32(bases, load(first + k + i * kHalf));
+            sums[i] = _mm256_add_epi32(bases, load(first + k + i * kHalf));
         }
-        for (std::size_t r = 0; r < num_rows; ++r) {
-            const Entry* row = rows[r] + k;
-#pragma GCC unroll 8
-            for (std::size_t i = 0; i < Registers; ++i) {
-                parts[i] = _mm256_add_epi32(parts[i], load_entries(row + i * kHalf));
-            }
-        }
+        add_rows_to<Registers>(sums, rows, num_rows, k);
         for (std::size_t i = 0; i < Registers; ++i) {
-            store(sums + k + i * kHalf, parts[i]);
-            minima[i % 2] = _mm256_min_epi32(minima[i % 2], parts[i]);
+            store(out + k + i * kHalf, sums[i]);
+            minima[i % 2] = _mm256_min_epi32(minima[i % 2], sums[i]);
         }
     };
     std::size_t k = 0;
@@ -127,8 +159,9 @@ std::size_t find_at_most(const std::int32_t* values, std::size_t size, std::int3
                          std::uint32_t* indices) {
     const __m256i limits = _mm256_set1_epi32(limit);
     std::size_t count = 0;
-    for (std::size_t i = 0; i < size; i += kHalf) {
-        for (unsigned found = at_most(values + i, limits); found != 0; found &= found - 1) {
+    for (std::size_t i = 0; i < size; i += 2 * kHalf) {
+        unsigned found = at_most(values + i, limits) | at_most(values + i + kHalf, limits) << kHalf;
+        for (; found != 0; found &= found - 1) {
             indices[count++] =
                 static_cast<std::uint32_t>(i) + static_cast<std::uint32_t>(__builtin_ctz(found));
         }

@@ -94,31 +94,95 @@ void integer_unary(const std::int16_t* vectors, std::size_t num_vectors, std::si
     }
 }
 
-__m512i load_entries(const std::int16_t* from) {
-    return _mm512_cvtepi16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+// Adds rows to Registers * kLaneCount sums.
+template <std::size_t Registers>
+void add_rows_to(__m512i* sums, const std::int32_t* const* rows, std::size_t num_rows,
+                 std::size_t k) {
+    for (std::size_t r = 0; r < num_rows; ++r) {
+        const std::int32_t* row = rows[r] + k;
+#pragma GCC unroll 16
+        for (std::size_t i = 0; i < Registers; ++i) {
+            sums[i] = _mm512_add_epi32(sums[i], _mm512_loadu_si512(row + i * kLaneCount));
+        }
+    }
 }
-__m512i load_entries(const std::int32_t* from) { return _mm512_loadu_si512(from); }
+
+template <std::size_t Registers>
+void add_rows_to(__m512i* sums, const std::int16_t* const* rows, std::size_t num_rows,
+                 std::size_t k) {
+    for (std::size_t first = 0; first < num_rows; first += kNarrowRows) {
+        const std::size_t left = num_rows - first;
+        const std::size_t taken = left < kNarrowRows ? left : kNarrowRows;
+        __m256i narrow[Registers];
+        const std::int16_t* row = rows[first] + k;
+#pragma GCC unroll 16
+        for (std::size_t i = 0; i < Registers; ++i) {
+            narrow[i] =
+                _mm256_loadu_si256(reinterpret_cast<const __m256i*>(row + i * kLaneCount));
+        }
+        for (std::size_t r = 1; r < taken; ++r) {
+            row = rows[first + r] + k;
+#pragma GCC unroll 16
+            for (std::size_t i = 0; i < Registers; ++i) {
+                narrow[i] = _mm256_add_epi16(
+                    narrow[i],
+                    _mm256_loadu_si256(reinterpret_cast<const __m256i*>(row + i * kLaneCount)));
+            }
+        }
+#pragma GCC unroll 16
+        for (std::size_t i = 0; i < Registers; ++i) {
+            sums[i] = _mm512_add_epi32(sums[i], _mm512_cvtepi16_epi32(narrow[i]));
+        }
+    }
+}
+
+// All 256 codewords, in registers twice as wide.
+template <>
+void add_rows_to<16>(__m512i* sums, const std::int16_t* const* rows, std::size_t num_rows,
+                     std::size_t k) {
+    for (std::size_t first = 0; first < num_rows; first += kNarrowRows) {
+        const std::size_t left = num_rows - first;
+        const std::size_t taken = left < kNarrowRows ? left : kNarrowRows;
+        __m512i narrow[8];
+        const std::int16_t* row = rows[first] + k;
+#pragma GCC unroll 8
+        for (std::size_t i = 0; i < 8; ++i) {
+            narrow[i] = _mm512_loadu_si512(row + i * 2 * kLaneCount);
+        }
+        for (std::size_t r = 1; r < taken; ++r) {
+            row = rows[first + r] + k;
+#pragma GCC unroll 8
+            for (std::size_t i = 0; i < 8; ++i) {
+                narrow[i] =
+                    _mm512_add_epi16(narrow[i], _mm512_loadu_si512(row + i * 2 * kLaneCount));
+            }
+        }
+#pragma GCC unroll 8
+        for (std::size_t i = 0; i < 8; ++i) {
+            sums[2 * i] = _mm512_add_epi32(
+                sums[2 * i], _mm512_cvtepi16_epi32(_mm512_castsi512_si256(narrow[i])));
+            sums[2 * i + 1] = _mm512_add_epi32(
+                sums[2 * i + 1], _mm512_cvtepi16_epi32(_mm512_extracti64x4_epi64(narrow[i], 1)));
+        }
+    }
+}
 
 // Registers * kLaneCount codewords from k on; returns their minima by lane.
 template <std::size_t Registers, typename Entry>
 __m512i add_rows_part(std::int32_t base, const std::int32_t* first, const Entry* const* rows,
-                      std::size_t num_rows, std::size_t k, std::int32_t* sums) {
-    __m512i parts[Registers];
+                      std::size_t num_rows, std::size_t k, std::int32_t* out) {
+    __m512i sums[Registers];
     const __m512i bases = _mm512_set1_epi32(base);
-    for (std::size_t i = 0; i < Registers; ++i) {
-        parts[i] = _mm512_add_epi32(bases, _mm512_loadu_si512(first + k + i * kLaneCount));
-    }
-    for (std::size_t r = 0; r < num_rows; ++r) {
-        const Entry* row = rows[r] + k;
 #pragma GCC unroll 16
-        for (std::size_t i = 0; i < Registers; ++i) {
-            parts[i] = _mm512_add_epi32(parts[i], load_entries(row + i * kLaneCount));
-        }
-    }
-    __m512i minima = parts[0];
     for (std::size_t i = 0; i < Registers; ++i) {
-        _mm512_storeu_si512(sums + k + i * kLaneCount, parts[i]);
-        minima = _mm512_min_epi32(minima, parts[i]);
+        sums[i] = _mm512_add_epi32(bases, _mm512_loadu_si512(first + k + i * kLaneCount));
+    }
+    add_rows_to<Registers>(sums, rows, num_rows, k);
+    __m512i minima = sums[0];
+#pragma GCC unroll 16
+    for (std::size_t i = 0; i < Registers; ++i) {
+        _mm512_storeu_si512(out + k + i * kLaneCount, sums[i]);
+        minima = _mm512_min_epi32(minima, sums[i]);
     }
     return minima;
 }
@@ -154,13 +218,24 @@ std::size_t count_at_most(const std::int32_t* values, std::size_t size, std::int
 std::size_t find_at_most(const std::int32_t* values, std::size_t size, std::int32_t limit,
                          std::uint32_t* indices) {
     const __m512i limits = _mm512_set1_epi32(limit);
+    const auto at_most = [&](std::size_t i) {
+        return static_cast<std::uint64_t>(
+            _mm512_cmple_epi32_mask(_mm512_loadu_si512(values + i), limits));
+    };
     std::size_t count = 0;
-    for (std::size_t i = 0; i < size; i += kLaneCount) {
-        unsigned found = _mm512_cmple_epi32_mask(_mm512_loadu_si512(values + i), limits);
+    const auto write = [&](std::uint64_t found, std::size_t i) {
         for (; found != 0; found &= found - 1) {
-            indices[count++] =
-                static_cast<std::uint32_t>(i) + static_cast<std::uint32_t>(__builtin_ctz(found));
+            indices[count++] = static_cast<std::uint32_t>(i) +
+                               static_cast<std::uint32_t>(__builtin_ctzll(found));
         }
+    };
+    std::size_t i = 0;
+    for (; i + 4 * kLaneCount <= size; i += 4 * kLaneCount) {
+        write(at_most(i) | at_most(i + 16) << 16 | at_most(i + 32) << 32 | at_most(i + 48) << 48,
+              i);
+    }
+    for (; i < size; i += kLaneCount) {
+        write(at_most(i), i);
     }
     return count;
 }

@@ -62,7 +62,7 @@ std::size_t BeamSearch::search(const std::int32_t* unary, const kernels::EncodeK
                 }
             }
         }
-        keep_best(wanted);
+        keep_best(wanted, *std::min_element(least_.begin(), least_.begin() + static_cast<std::ptrdiff_t>(count_)), limit, kernels);
         for (std::size_t i = 0; i < wanted; ++i) {
             const Candidate& kept = candidates_[i];
             std::memcpy(next_codes_.data() + i * bytes, codes_.data() + kept.parent * bytes, bytes);
@@ -104,26 +104,41 @@ std::int32_t BeamSearch::limit_for(std::size_t wanted,
 }
 
 // Leaves the `wanted` best candidates, in their order.
-void BeamSearch::keep_best(std::size_t wanted) {
+void BeamSearch::keep_best(std::size_t wanted, std::int32_t least, std::int32_t limit,
+                           const kernels::EncodeKernels& kernels) {
     if (candidates_.size() <= wanted) {
         return;
     }
-    keys_.clear();
-    const auto key = [](const Candidate& candidate, std::size_t place) {
-        const auto cost = static_cast<std::uint64_t>(static_cast<std::int64_t>(candidate.cost) +
-                                                     (std::int64_t{1} << 31));
-        return cost << 32 | place;
-    };
-    for (std::size_t i = 0; i < candidates_.size(); ++i) {
-        keys_.push_back(key(candidates_[i], i));
+    // The cost of the last to keep, by bisection.
+    found_costs_.clear();
+    for (const Candidate& candidate : candidates_) {
+        found_costs_.push_back(candidate.cost);
     }
-    const auto last = keys_.begin() + static_cast<std::ptrdiff_t>(wanted - 1);
-    std::nth_element(keys_.begin(), last, keys_.end());
-    const std::uint64_t limit = *last;
+    while (found_costs_.size() % kernels::kLaneCount != 0) {
+        found_costs_.push_back(EncodingTables::kPaddingCost);
+    }
+    std::int64_t low = static_cast<std::int64_t>(least) - 1;
+    std::int64_t high = limit;
+    while (high - low > 1) {
+        const std::int64_t middle = low + (high - low) / 2;
+        const std::size_t count = kernels.count_at_most(found_costs_.data(), found_costs_.size(),
+                                                        static_cast<std::int32_t>(middle));
+        (count < wanted ? low : high) = middle;
+        if (count == wanted) {
+            break;
+        }
+    }
+    const auto last = static_cast<std::int32_t>(high);
+    const std::size_t below =
+        kernels.count_at_most(found_costs_.data(), found_costs_.size(), last - 1);
+    // Of those that cost as much as the last, the first ones; all of them after an early end of the
+    // bisection.
+    std::size_t equal_left = wanted - std::min(wanted, below);
     std::size_t kept = 0;
-    for (std::size_t i = 0; i < candidates_.size(); ++i) {
-        if (key(candidates_[i], i) <= limit) {
-            candidates_[kept++] = candidates_[i];
+    for (const Candidate& candidate : candidates_) {
+        if (candidate.cost < last || (candidate.cost == last && equal_left > 0)) {
+            equal_left -= candidate.cost == last;
+            candidates_[kept++] = candidate;
         }
     }
     candidates_.resize(kept);

@@ -38,10 +38,11 @@ private:
     std::vector<std::int32_t> costs_, minima_, least_;  // (width, padded), (width, 16), (width)
     std::vector<std::uint32_t> found_;
     std::vector<Candidate> candidates_;
-    std::vector<std::uint64_t> keys_;
+    std::vector<std::int32_t> found_costs_;
 
     std::int32_t limit_for(std::size_t wanted, const kernels::EncodeKernels& kernels) const;
-    void keep_best(std::size_t wanted);
+    void keep_best(std::size_t wanted, std::int32_t least, std::int32_t limit,
+                   const kernels::EncodeKernels& kernels);
 };
 
 }  // namespace wsdhq

@@ -108,17 +108,24 @@ struct Rounded {
 Rounded scale_and_round(const float* vector, std::size_t dim, std::int16_t* out) {
     const double norm = std::sqrt(sum_in_order(
         dim, [&](std::size_t d) { return static_cast<double>(vector[d]) * vector[d]; }));
-    const int exponent = norm > 0.0 ? kVectorBits - binary_exponent(norm) : kVectorBits;
-    const double scale = std::ldexp(1.0, exponent);
+    // No further than a float holds: vectors near the least float lose digits, as `error` tells.
+    const int exponent =
+        norm > 0.0 ? std::min(kVectorBits - binary_exponent(norm), 120) : kVectorBits;
+    const float scale = std::ldexp(1.0f, exponent);
+    const auto rounded = [&](std::size_t d) {
+        constexpr float to_whole = 0x1.8p23f;  // leaves no bits for fractions
+        const float whole = (vector[d] * scale + to_whole) - to_whole;
+        const float below = whole < 32767.0f ? whole : 32767.0f;
+        return below > -32767.0f ? below : -32767.0f;
+    };
     for (std::size_t d = 0; d < dim; ++d) {
-        out[d] = static_cast<std::int16_t>(
-            std::clamp(round_to_integer(vector[d] * scale), -32767, 32767));
+        out[d] = static_cast<std::int16_t>(static_cast<std::int32_t>(rounded(d)));
     }
     const double lost = sum_in_order(dim, [&](std::size_t d) {
-        const double difference = vector[d] * scale - out[d];
-        return difference * difference;
+        const float difference = vector[d] * scale - rounded(d);
+        return static_cast<double>(difference) * difference;
     });
-    return {exponent, norm, std::sqrt(lost) / scale};
+    return {exponent, norm, std::ldexp(std::sqrt(lost), -exponent)};
 }
 
 // Calls visit(i, products) for every codeword i but the first codebook's: products[j] is
@@ -286,7 +293,8 @@ void EncodingTables::choose_units(double largest_pairwise) {
         exponent_ = std::min(28 - binary_exponent(total), 28 - binary_exponent(largest_norm_) -
                                                               binary_exponent(longest));
         if (largest_pairwise > 0.0) {
-            const int narrow_exponent = 14 - binary_exponent(largest_pairwise);
+            const int narrow_exponent = binary_exponent(kernels::kLargestNarrow) - 1 -
+                                        binary_exponent(largest_pairwise);
             std::vector<double> sorted = squares_;
             const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2);
             std::nth_element(sorted.begin(), middle, sorted.end());
@@ -400,14 +408,18 @@ double EncodingTables::exact_cost(const double* residual, std::size_t m, std::si
 double EncodingTables::objective(const float* vector, const std::uint8_t* code,
                                  double* scratch) const {
     double* reconstruction = scratch;
-    double* image = scratch + dim();
+    double* image = weighted_.empty() ? scratch : scratch + dim();
     std::fill(scratch, scratch + 2 * dim(), 0.0);
     for (std::size_t m = 0; m < num_codebooks(); ++m) {
         const float* word = codeword(m, code[m]);
-        const float* weighted_word = weighted(m * codebook_size() + code[m]);
         for (std::size_t d = 0; d < dim(); ++d) {
             reconstruction[d] += word[d];
-            image[d] += weighted_word[d];
+        }
+        if (image != reconstruction) {
+            const float* weighted_word = weighted(m * codebook_size() + code[m]);
+            for (std::size_t d = 0; d < dim(); ++d) {
+                image[d] += weighted_word[d];
+            }
         }
     }
     return sum_in_order(dim(), [&](std::size_t d) {
