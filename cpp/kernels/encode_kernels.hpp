@@ -10,9 +10,8 @@ namespace wsdhq::kernels {
 // Codewords of a codebook are padded to a multiple of this many.
 inline constexpr std::size_t kLaneCount = 16;
 
-// Rows of 16-bit entries that may be added before the sum is widened to 32 bits.
+// Rows of 16-bit entries whose sums, in the order in which they come, are added in 16 bits.
 inline constexpr std::size_t kNarrowRows = 7;
-inline constexpr std::int32_t kLargestNarrow = 32767 / static_cast<std::int32_t>(kNarrowRows);
 
 struct EncodeKernels {
     // The unary terms of vectors, a matrix product with a packed right-hand side.
@@ -36,8 +35,8 @@ struct EncodeKernels {
     //   rows        (num_rows) pointers to (size)
     //   sums        (size), written: base + first[k] + sum_r rows[r][k]
     //   lane_minima (kLaneCount), written: the least sums[k] with k % kLaneCount = lane
-    // Returns the least of the sums. No sum may leave the range of 32 bits; the entries of 16 bits
-    // are of magnitudes up to kLargestNarrow, so that kNarrowRows of them add up in 16 bits.
+    // Returns the least of the sums. No sum may leave the range of 32 bits, nor that of
+    // kNarrowRows rows of 16 bits the range of 16 bits.
     std::int32_t (*add_rows_16)(std::int32_t base, const std::int32_t* first,
                                 const std::int16_t* const* rows, std::size_t num_rows,
                                 std::size_t size, std::int32_t* sums, std::int32_t* lane_minima);

@@ -1,5 +1,7 @@
 #include "sweeps.hpp"
 
+#include <algorithm>
+
 #include "wsdhq/random.hpp"
 
 namespace wsdhq {
@@ -64,6 +66,7 @@ void BlockSweeps::sweep(std::size_t n, const std::uint32_t* order,
 std::size_t BlockSweeps::exact_sweep(std::size_t n, const std::uint32_t* order,
                                      const kernels::EncodeKernels& kernels, std::uint8_t* code) {
     const bool fits = tables_.fits(integers_.norms[n]);
+    bool residual_is_known = false;
     std::size_t changed = 0;
     for (std::size_t step = 0; step < tables_.num_codebooks(); ++step) {
         const std::size_t m = order[step];
@@ -73,37 +76,58 @@ std::size_t BlockSweeps::exact_sweep(std::size_t n, const std::uint32_t* order,
                  : EncodingTables::kLargestCost;
         const std::size_t count = kernels.find_at_most(costs_.data(), tables_.padded_size(), limit,
                                                        found_.data());
-        const std::size_t best = count == 1 ? found_[0] : best_of_found(n, m, code, count);
-        changed += best != code[m];
-        code[m] = static_cast<std::uint8_t>(best);
+        std::size_t best = found_[0];
+        if (count > 1) {
+            if (!residual_is_known) {
+                take_residual(n, code);
+                residual_is_known = true;
+            }
+            best = best_of_found(m, code[m], count);
+        }
+        if (best != code[m]) {
+            if (residual_is_known) {
+                move_residual(m, code[m], best);
+            }
+            code[m] = static_cast<std::uint8_t>(best);
+            ++changed;
+        }
     }
     return changed;
 }
 
-std::size_t BlockSweeps::best_of_found(std::size_t n, std::size_t m, const std::uint8_t* code,
-                                       std::size_t count) {
-    const std::size_t dim = tables_.dim();
+void BlockSweeps::take_residual(std::size_t n, const std::uint8_t* code) {
     double* residual = scratch_.data();
-    for (std::size_t d = 0; d < dim; ++d) {
-        residual[d] = vector(n)[d];
-    }
-    for (std::size_t other = 0; other < tables_.num_codebooks(); ++other) {
-        if (other != m) {
-            const float* codeword = tables_.codeword(other, code[other]);
-            for (std::size_t d = 0; d < dim; ++d) {
-                residual[d] -= codeword[d];
-            }
+    std::copy(vector(n), vector(n) + tables_.dim(), residual);
+    for (std::size_t m = 0; m < tables_.num_codebooks(); ++m) {
+        const float* codeword = tables_.codeword(m, code[m]);
+        for (std::size_t d = 0; d < tables_.dim(); ++d) {
+            residual[d] -= codeword[d];
         }
     }
-    std::size_t best = code[m];
+}
+
+void BlockSweeps::move_residual(std::size_t m, std::size_t from, std::size_t to) {
+    double* residual = scratch_.data();
+    const float* old_codeword = tables_.codeword(m, from);
+    const float* new_codeword = tables_.codeword(m, to);
+    for (std::size_t d = 0; d < tables_.dim(); ++d) {
+        residual[d] = (residual[d] + old_codeword[d]) - new_codeword[d];
+    }
+}
+
+std::size_t BlockSweeps::best_of_found(std::size_t m, std::size_t current, std::size_t count) {
+    double* without = scratch_.data() + tables_.dim();
+    const float* codeword = tables_.codeword(m, current);
+    for (std::size_t d = 0; d < tables_.dim(); ++d) {
+        without[d] = scratch_[d] + codeword[d];
+    }
+    std::size_t best = current;
     double least = 0.0;
-    bool first = true;
     for (std::size_t i = 0; i < count && found_[i] < tables_.codebook_size(); ++i) {
-        const double cost = tables_.exact_cost(residual, m, found_[i]);
-        if (first || cost < least) {
+        const double cost = tables_.exact_cost(without, m, found_[i]);
+        if (i == 0 || cost < least) {
             best = found_[i];
             least = cost;
-            first = false;
         }
     }
     return best;

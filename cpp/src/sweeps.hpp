@@ -61,8 +61,11 @@ private:
     const float* vector(std::size_t n) const { return vectors_ + n * tables_.dim(); }
     std::int32_t conditional_costs(std::size_t n, std::size_t m, const std::uint8_t* code,
                                    const kernels::EncodeKernels& kernels);
-    std::size_t best_of_found(std::size_t n, std::size_t m, const std::uint8_t* code,
-                              std::size_t count);
+    // The residual of a code lives in the first half of scratch_.
+    void take_residual(std::size_t n, const std::uint8_t* code);
+    void move_residual(std::size_t m, std::size_t from, std::size_t to);
+    // The codeword of the least true cost among the first `count` of found_.
+    std::size_t best_of_found(std::size_t m, std::size_t current, std::size_t count);
 };
 
 }  // namespace wsdhq

@@ -263,8 +263,8 @@ void EncodingTables::pack_weighted() {
 
 // The unit 2^-e has to leave room: every total of a beam, the sum of M costs, stays within 2^28,
 // for vectors of norms up to eight times the longest reconstruction, further than any data that
-// the codebooks were made for. P goes to 16 bits if its largest entry then leaves a unit that is
-// small against what tells two codewords apart, about 2 c^T S c / sqrt(dim).
+// the codebooks were made for. P goes to 16 bits if M - 1 of its rounded entries are then wrong by
+// little against what tells two codewords apart, about 2 c^T S c / sqrt(dim).
 void EncodingTables::choose_units(double largest_pairwise) {
     double reach = 0.0;
     double longest = 0.0;  // |S c|
@@ -293,14 +293,15 @@ void EncodingTables::choose_units(double largest_pairwise) {
         exponent_ = std::min(28 - binary_exponent(total), 28 - binary_exponent(largest_norm_) -
                                                               binary_exponent(longest));
         if (largest_pairwise > 0.0) {
-            const int narrow_exponent = binary_exponent(kernels::kLargestNarrow) - 1 -
-                                        binary_exponent(largest_pairwise);
+            const double most = 32767.0 / std::min(books - 1.0, double{kernels::kNarrowRows});
+            const int narrow_exponent =
+                binary_exponent(most) - 1 - binary_exponent(largest_pairwise);
             std::vector<double> sorted = squares_;
             const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2);
             std::nth_element(sorted.begin(), middle, sorted.end());
             const double telling = 2.0 * *middle / std::sqrt(static_cast<double>(dim()));
             narrow_ = narrow_exponent >= exponent_ ||
-                      std::ldexp(128.0, -narrow_exponent) <= telling;
+                      std::ldexp(3.0 * (books - 1.0), -narrow_exponent) <= telling;
             exponent_ = narrow_ ? std::min(exponent_, narrow_exponent) : exponent_;
         }
     }
