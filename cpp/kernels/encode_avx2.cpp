@@ -141,27 +141,91 @@ std::int32_t add_rows(std::int32_t base, const std::int32_t* first, const Entry*
     return _mm256_cvtsi256_si32(least);
 }
 
-unsigned at_most(const std::int32_t* values, __m256i limits) {
-    const __m256i above = _mm256_cmpgt_epi32(load(values), limits);
-    return ~static_cast<unsigned>(_mm256_movemask_ps(_mm256_castsi256_ps(above))) & 0xFFu;
+std::int16_t add_rows_narrow(std::int16_t base, const std::int16_t* first,
+                             const std::int16_t* const* rows, std::size_t num_rows,
+                             std::size_t size, std::int16_t* sums, std::int16_t* lane_minima) {
+    const __m256i bases = _mm256_set1_epi16(base);
+    __m256i minima = _mm256_set1_epi16(32767);
+    const auto part = [&]<std::size_t Registers>(std::size_t k) {
+        __m256i parts[Registers];
+        for (std::size_t i = 0; i < Registers; ++i) {
+            parts[i] = _mm256_adds_epi16(bases, load(first + k + i * kLaneCount));
+        }
+        for (std::size_t r = 0; r < num_rows; ++r) {
+            const std::int16_t* row = rows[r] + k;
+#pragma GCC unroll 8
+            for (std::size_t i = 0; i < Registers; ++i) {
+                parts[i] = _mm256_adds_epi16(parts[i], load(row + i * kLaneCount));
+            }
+        }
+        for (std::size_t i = 0; i < Registers; ++i) {
+            store(sums + k + i * kLaneCount, parts[i]);
+            minima = _mm256_min_epi16(minima, parts[i]);
+        }
+    };
+    std::size_t k = 0;
+    for (; k + 8 * kLaneCount <= size; k += 8 * kLaneCount) {
+        part.template operator()<8>(k);
+    }
+    for (; k < size; k += kLaneCount) {
+        part.template operator()<1>(k);
+    }
+    store(lane_minima, minima);
+    __m128i least =
+        _mm_min_epi16(_mm256_castsi256_si128(minima), _mm256_extracti128_si256(minima, 1));
+    // The horizontal minimum is of unsigned numbers: the sign bit turns one order into the other.
+    const __m128i sign = _mm_set1_epi16(-32768);
+    least = _mm_xor_si128(_mm_minpos_epu16(_mm_xor_si128(least, sign)), sign);
+    return static_cast<std::int16_t>(_mm_extract_epi16(least, 0));
 }
 
-std::size_t count_at_most(const std::int32_t* values, std::size_t size, std::int32_t limit) {
+void narrow(const std::int32_t* values, std::size_t size, std::int16_t* narrowed) {
+    __m256i minima = load(values);
+    for (std::size_t k = kHalf; k < size; k += kHalf) {
+        minima = _mm256_min_epi32(minima, load(values + k));
+    }
+    minima = _mm256_min_epi32(minima, _mm256_permute2x128_si256(minima, minima, 1));
+    minima = _mm256_min_epi32(minima, _mm256_shuffle_epi32(minima, 0x4E));
+    const __m256i least = _mm256_min_epi32(minima, _mm256_shuffle_epi32(minima, 0xB1));
+    for (std::size_t k = 0; k < size; k += kLaneCount) {
+        const __m256i packed =
+            _mm256_packs_epi32(_mm256_sub_epi32(load(values + k), least),
+                               _mm256_sub_epi32(load(values + k + kHalf), least));
+        store(narrowed + k, _mm256_permute4x64_epi64(packed, 0xD8));
+    }
+}
+
+// One bit per value of a panel.
+unsigned at_most(const std::int32_t* values, std::int32_t limit) {
     const __m256i limits = _mm256_set1_epi32(limit);
+    const auto above = [&](const std::int32_t* from) {
+        return static_cast<unsigned>(
+            _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpgt_epi32(load(from), limits))));
+    };
+    return ~(above(values) | above(values + kHalf) << kHalf) & 0xFFFFu;
+}
+unsigned at_most(const std::int16_t* values, std::int16_t limit) {
+    const __m256i above = _mm256_cmpgt_epi16(load(values), _mm256_set1_epi16(limit));
+    const __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(above),
+                                          _mm256_extracti128_si256(above, 1));
+    return ~static_cast<unsigned>(_mm_movemask_epi8(bytes)) & 0xFFFFu;
+}
+
+template <typename Value>
+std::size_t count_at_most(const Value* values, std::size_t size, Value limit) {
     std::size_t count = 0;
-    for (std::size_t i = 0; i < size; i += kHalf) {
-        count += static_cast<std::size_t>(__builtin_popcount(at_most(values + i, limits)));
+    for (std::size_t i = 0; i < size; i += kLaneCount) {
+        count += static_cast<std::size_t>(__builtin_popcount(at_most(values + i, limit)));
     }
     return count;
 }
 
-std::size_t find_at_most(const std::int32_t* values, std::size_t size, std::int32_t limit,
+template <typename Value>
+std::size_t find_at_most(const Value* values, std::size_t size, Value limit,
                          std::uint32_t* indices) {
-    const __m256i limits = _mm256_set1_epi32(limit);
     std::size_t count = 0;
-    for (std::size_t i = 0; i < size; i += 2 * kHalf) {
-        unsigned found = at_most(values + i, limits) | at_most(values + i + kHalf, limits) << kHalf;
-        for (; found != 0; found &= found - 1) {
+    for (std::size_t i = 0; i < size; i += kLaneCount) {
+        for (unsigned found = at_most(values + i, limit); found != 0; found &= found - 1) {
             indices[count++] =
                 static_cast<std::uint32_t>(i) + static_cast<std::uint32_t>(__builtin_ctz(found));
         }
@@ -172,8 +236,15 @@ std::size_t find_at_most(const std::int32_t* values, std::size_t size, std::int3
 }  // namespace
 
 const EncodeKernels& encode_kernels_avx2() {
-    static constexpr EncodeKernels kernels{integer_unary, add_rows<std::int16_t>,
-                                           add_rows<std::int32_t>, count_at_most, find_at_most};
+    static constexpr EncodeKernels kernels{integer_unary,
+                                           add_rows<std::int16_t>,
+                                           add_rows<std::int32_t>,
+                                           add_rows_narrow,
+                                           narrow,
+                                           count_at_most<std::int32_t>,
+                                           count_at_most<std::int16_t>,
+                                           find_at_most<std::int32_t>,
+                                           find_at_most<std::int16_t>};
     return kernels;
 }
 

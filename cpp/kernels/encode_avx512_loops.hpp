@@ -205,23 +205,108 @@ std::int32_t add_rows(std::int32_t base, const std::int32_t* first, const Entry*
     return _mm512_reduce_min_epi32(minima);
 }
 
-std::size_t count_at_most(const std::int32_t* values, std::size_t size, std::int32_t limit) {
-    const __m512i limits = _mm512_set1_epi32(limit);
+__m256i load_half(const std::int16_t* from) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+}
+
+std::int16_t add_rows_narrow(std::int16_t base, const std::int16_t* first,
+                             const std::int16_t* const* rows, std::size_t num_rows,
+                             std::size_t size, std::int16_t* sums, std::int16_t* lane_minima) {
+    __m256i minima = _mm256_set1_epi16(32767);
+    if (size == 16 * kLaneCount) {
+        constexpr std::size_t lanes = 2 * kLaneCount;
+        __m512i parts[8];
+        const __m512i bases = _mm512_set1_epi16(base);
+#pragma GCC unroll 8
+        for (std::size_t i = 0; i < 8; ++i) {
+            parts[i] = _mm512_adds_epi16(bases, _mm512_loadu_si512(first + i * lanes));
+        }
+        for (std::size_t r = 0; r < num_rows; ++r) {
+            const std::int16_t* row = rows[r];
+#pragma GCC unroll 8
+            for (std::size_t i = 0; i < 8; ++i) {
+                parts[i] = _mm512_adds_epi16(parts[i], _mm512_loadu_si512(row + i * lanes));
+            }
+        }
+#pragma GCC unroll 8
+        for (std::size_t i = 0; i < 8; ++i) {
+            _mm512_storeu_si512(sums + i * lanes, parts[i]);
+        }
+        const __m512i all = _mm512_min_epi16(
+            _mm512_min_epi16(_mm512_min_epi16(parts[0], parts[1]),
+                             _mm512_min_epi16(parts[2], parts[3])),
+            _mm512_min_epi16(_mm512_min_epi16(parts[4], parts[5]),
+                             _mm512_min_epi16(parts[6], parts[7])));
+        minima = _mm256_min_epi16(_mm512_castsi512_si256(all), _mm512_extracti64x4_epi64(all, 1));
+    } else {
+        const __m256i bases = _mm256_set1_epi16(base);
+        for (std::size_t k = 0; k < size; k += kLaneCount) {
+            __m256i part = _mm256_adds_epi16(bases, load_half(first + k));
+            for (std::size_t r = 0; r < num_rows; ++r) {
+                part = _mm256_adds_epi16(part, load_half(rows[r] + k));
+            }
+            _mm256_storeu_si256(reinterpret_cast<__m256i*>(sums + k), part);
+            minima = _mm256_min_epi16(minima, part);
+        }
+    }
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(lane_minima), minima);
+    __m128i least =
+        _mm_min_epi16(_mm256_castsi256_si128(minima), _mm256_extracti128_si256(minima, 1));
+    // The horizontal minimum is of unsigned numbers: the sign bit turns one order into the other.
+    const __m128i sign = _mm_set1_epi16(-32768);
+    least = _mm_xor_si128(_mm_minpos_epu16(_mm_xor_si128(least, sign)), sign);
+    return static_cast<std::int16_t>(_mm_extract_epi16(least, 0));
+}
+
+void narrow(const std::int32_t* values, std::size_t size, std::int16_t* narrowed) {
+    __m512i minima = _mm512_loadu_si512(values);
+    for (std::size_t k = kLaneCount; k < size; k += kLaneCount) {
+        minima = _mm512_min_epi32(minima, _mm512_loadu_si512(values + k));
+    }
+    const __m512i least = _mm512_set1_epi32(_mm512_reduce_min_epi32(minima));
+    for (std::size_t k = 0; k < size; k += kLaneCount) {
+        const __m512i difference = _mm512_sub_epi32(_mm512_loadu_si512(values + k), least);
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(narrowed + k),
+                            _mm512_cvtsepi32_epi16(difference));
+    }
+}
+
+// One bit per value, from i on.
+std::uint64_t at_most_16(const std::int32_t* values, std::int32_t limit) {
+    return _mm512_cmple_epi32_mask(_mm512_loadu_si512(values), _mm512_set1_epi32(limit));
+}
+std::uint64_t at_most_16(const std::int16_t* values, std::int16_t limit) {
+    return _mm256_cmple_epi16_mask(load_half(values), _mm256_set1_epi16(limit));
+}
+std::uint64_t at_most_64(const std::int32_t* values, std::int32_t limit) {
+    return at_most_16(values, limit) | at_most_16(values + 16, limit) << 16 |
+           at_most_16(values + 32, limit) << 32 | at_most_16(values + 48, limit) << 48;
+}
+std::uint64_t at_most_64(const std::int16_t* values, std::int16_t limit) {
+    const __m512i limits = _mm512_set1_epi16(limit);
+    return static_cast<std::uint64_t>(
+               _mm512_cmple_epi16_mask(_mm512_loadu_si512(values), limits)) |
+           static_cast<std::uint64_t>(
+               _mm512_cmple_epi16_mask(_mm512_loadu_si512(values + 32), limits))
+               << 32;
+}
+
+template <typename Value>
+std::size_t count_at_most(const Value* values, std::size_t size, Value limit) {
     std::size_t count = 0;
-    for (std::size_t i = 0; i < size; i += kLaneCount) {
-        const __mmask16 found = _mm512_cmple_epi32_mask(_mm512_loadu_si512(values + i), limits);
-        count += static_cast<std::size_t>(__builtin_popcount(found));
+    std::size_t i = 0;
+    for (; i + 64 <= size; i += 64) {
+        count += static_cast<std::size_t>(__builtin_popcountll(at_most_64(values + i, limit)));
+    }
+    for (; i < size; i += kLaneCount) {
+        count += static_cast<std::size_t>(__builtin_popcountll(at_most_16(values + i, limit)));
     }
     return count;
 }
 
-std::size_t find_at_most(const std::int32_t* values, std::size_t size, std::int32_t limit,
+template <typename Value>
+std::size_t find_at_most(const Value* values, std::size_t size, Value limit,
                          std::uint32_t* indices) {
-    const __m512i limits = _mm512_set1_epi32(limit);
-    const auto at_most = [&](std::size_t i) {
-        return static_cast<std::uint64_t>(
-            _mm512_cmple_epi32_mask(_mm512_loadu_si512(values + i), limits));
-    };
     std::size_t count = 0;
     const auto write = [&](std::uint64_t found, std::size_t i) {
         for (; found != 0; found &= found - 1) {
@@ -230,20 +315,26 @@ std::size_t find_at_most(const std::int32_t* values, std::size_t size, std::int3
         }
     };
     std::size_t i = 0;
-    for (; i + 4 * kLaneCount <= size; i += 4 * kLaneCount) {
-        write(at_most(i) | at_most(i + 16) << 16 | at_most(i + 32) << 32 | at_most(i + 48) << 48,
-              i);
+    for (; i + 64 <= size; i += 64) {
+        write(at_most_64(values + i, limit), i);
     }
     for (; i < size; i += kLaneCount) {
-        write(at_most(i), i);
+        write(at_most_16(values + i, limit), i);
     }
     return count;
 }
 
 template <typename Dot>
 constexpr EncodeKernels encode_kernels_with() {
-    return {integer_unary<Dot>, add_rows<std::int16_t>, add_rows<std::int32_t>, count_at_most,
-            find_at_most};
+    return {integer_unary<Dot>,
+            add_rows<std::int16_t>,
+            add_rows<std::int32_t>,
+            add_rows_narrow,
+            narrow,
+            count_at_most<std::int32_t>,
+            count_at_most<std::int16_t>,
+            find_at_most<std::int32_t>,
+            find_at_most<std::int16_t>};
 }
 
 }  // namespace

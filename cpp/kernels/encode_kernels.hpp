@@ -44,14 +44,29 @@ struct EncodeKernels {
                                 const std::int32_t* const* rows, std::size_t num_rows,
                                 std::size_t size, std::int32_t* sums, std::int32_t* lane_minima);
 
+    // The same in 16 bits, where each addition stops at the ends of the range (-32768, 32767):
+    // first base + first[k], then the rows in their order.
+    std::int16_t (*add_rows_narrow)(std::int16_t base, const std::int16_t* first,
+                                    const std::int16_t* const* rows, std::size_t num_rows,
+                                    std::size_t size, std::int16_t* sums,
+                                    std::int16_t* lane_minima);
+
+    // narrow[k] = min(values[k] - least, 32767), `least` being the least of the values. `size` is a
+    // multiple of kLaneCount; the differences are below 2^31.
+    void (*narrow)(const std::int32_t* values, std::size_t size, std::int16_t* narrow);
+
     // How many of the values are <= limit. `size` is a multiple of kLaneCount.
     std::size_t (*count_at_most)(const std::int32_t* values, std::size_t size, std::int32_t limit);
+    std::size_t (*count_at_most_narrow)(const std::int16_t* values, std::size_t size,
+                                        std::int16_t limit);
 
     // Writes the indices of the values <= limit, ascending, and returns how many there are.
     //   values  (size), size a multiple of kLaneCount
-    //   indices (size): as many are written as there are, and up to kLaneCount - 1 more
+    //   indices (size): only as many are written as there are
     std::size_t (*find_at_most)(const std::int32_t* values, std::size_t size, std::int32_t limit,
                                 std::uint32_t* indices);
+    std::size_t (*find_at_most_narrow)(const std::int16_t* values, std::size_t size,
+                                       std::int16_t limit, std::uint32_t* indices);
 };
 
 const EncodeKernels& encode_kernels_scalar();

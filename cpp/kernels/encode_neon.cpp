@@ -104,6 +104,46 @@ std::int32_t add_rows(std::int32_t base, const std::int32_t* first, const Entry*
     return vminvq_s32(least);
 }
 
+std::int16_t add_rows_narrow(std::int16_t base, const std::int16_t* first,
+                             const std::int16_t* const* rows, std::size_t num_rows,
+                             std::size_t size, std::int16_t* sums, std::int16_t* lane_minima) {
+    const int16x8_t bases = vdupq_n_s16(base);
+    int16x8_t minima[2] = {vdupq_n_s16(32767), vdupq_n_s16(32767)};
+    for (std::size_t k = 0; k < size; k += kLaneCount) {
+        int16x8_t low = vqaddq_s16(bases, vld1q_s16(first + k));
+        int16x8_t high = vqaddq_s16(bases, vld1q_s16(first + k + 8));
+        for (std::size_t r = 0; r < num_rows; ++r) {
+            low = vqaddq_s16(low, vld1q_s16(rows[r] + k));
+            high = vqaddq_s16(high, vld1q_s16(rows[r] + k + 8));
+        }
+        vst1q_s16(sums + k, low);
+        vst1q_s16(sums + k + 8, high);
+        minima[0] = vminq_s16(minima[0], low);
+        minima[1] = vminq_s16(minima[1], high);
+    }
+    vst1q_s16(lane_minima, minima[0]);
+    vst1q_s16(lane_minima + 8, minima[1]);
+    return vminvq_s16(vminq_s16(minima[0], minima[1]));
+}
+
+void narrow(const std::int32_t* values, std::size_t size, std::int16_t* narrowed) {
+    int32x4_t minima = vld1q_s32(values);
+    for (std::size_t k = kLanes; k < size; k += kLanes) {
+        minima = vminq_s32(minima, vld1q_s32(values + k));
+    }
+    const int32x4_t least = vdupq_n_s32(vminvq_s32(minima));
+    for (std::size_t k = 0; k < size; k += kLanes) {
+        vst1_s16(narrowed + k, vqmovn_s32(vsubq_s32(vld1q_s32(values + k), least)));
+    }
+}
+
+bool any_at_most(const std::int32_t* values, std::int32_t limit) {
+    return vminvq_s32(vld1q_s32(values)) <= limit;
+}
+bool any_at_most(const std::int16_t* values, std::int16_t limit) {
+    return vminv_s16(vld1_s16(values)) <= limit;
+}
+
 std::size_t count_at_most(const std::int32_t* values, std::size_t size, std::int32_t limit) {
     const int32x4_t limits = vdupq_n_s32(limit);
     uint32x4_t counts = vdupq_n_u32(0);
@@ -113,12 +153,22 @@ std::size_t count_at_most(const std::int32_t* values, std::size_t size, std::int
     return vaddvq_u32(counts);
 }
 
-std::size_t find_at_most(const std::int32_t* values, std::size_t size, std::int32_t limit,
+std::size_t count_at_most_narrow(const std::int16_t* values, std::size_t size,
+                                 std::int16_t limit) {
+    const int16x8_t limits = vdupq_n_s16(limit);
+    std::size_t count = 0;
+    for (std::size_t i = 0; i < size; i += 8) {
+        count += vaddvq_u16(vshrq_n_u16(vcleq_s16(vld1q_s16(values + i), limits), 15));
+    }
+    return count;
+}
+
+template <typename Value>
+std::size_t find_at_most(const Value* values, std::size_t size, Value limit,
                          std::uint32_t* indices) {
-    const int32x4_t limits = vdupq_n_s32(limit);
     std::size_t count = 0;
     for (std::size_t i = 0; i < size; i += kLanes) {
-        if (vmaxvq_u32(vcleq_s32(vld1q_s32(values + i), limits)) == 0) {
+        if (!any_at_most(values + i, limit)) {
             continue;
         }
         for (std::size_t lane = i; lane < i + kLanes; ++lane) {
@@ -133,8 +183,15 @@ std::size_t find_at_most(const std::int32_t* values, std::size_t size, std::int3
 }  // namespace
 
 const EncodeKernels& encode_kernels_neon() {
-    static constexpr EncodeKernels kernels{integer_unary, add_rows<std::int16_t>,
-                                           add_rows<std::int32_t>, count_at_most, find_at_most};
+    static constexpr EncodeKernels kernels{integer_unary,
+                                           add_rows<std::int16_t>,
+                                           add_rows<std::int32_t>,
+                                           add_rows_narrow,
+                                           narrow,
+                                           count_at_most,
+                                           count_at_most_narrow,
+                                           find_at_most<std::int32_t>,
+                                           find_at_most<std::int16_t>};
     return kernels;
 }
 

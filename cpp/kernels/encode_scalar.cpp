@@ -61,7 +61,49 @@ std::int32_t add_rows(std::int32_t base, const std::int32_t* first, const Entry*
     return least;
 }
 
-std::size_t count_at_most(const std::int32_t* values, std::size_t size, std::int32_t limit) {
+std::int16_t add_within_range(std::int16_t a, std::int16_t b) {
+    const int sum = a + b;
+    return static_cast<std::int16_t>(sum > 32767 ? 32767 : sum < -32768 ? -32768 : sum);
+}
+
+std::int16_t add_rows_narrow(std::int16_t base, const std::int16_t* first,
+                             const std::int16_t* const* rows, std::size_t num_rows,
+                             std::size_t size, std::int16_t* sums, std::int16_t* lane_minima) {
+    for (std::size_t k = 0; k < size; ++k) {
+        sums[k] = add_within_range(base, first[k]);
+    }
+    for (std::size_t r = 0; r < num_rows; ++r) {
+        for (std::size_t k = 0; k < size; ++k) {
+            sums[k] = add_within_range(sums[k], rows[r][k]);
+        }
+    }
+    for (std::size_t lane = 0; lane < kLaneCount; ++lane) {
+        lane_minima[lane] = sums[lane];
+    }
+    for (std::size_t k = kLaneCount; k < size; ++k) {
+        std::int16_t& minimum = lane_minima[k % kLaneCount];
+        minimum = sums[k] < minimum ? sums[k] : minimum;
+    }
+    std::int16_t least = lane_minima[0];
+    for (std::size_t lane = 1; lane < kLaneCount; ++lane) {
+        least = lane_minima[lane] < least ? lane_minima[lane] : least;
+    }
+    return least;
+}
+
+void narrow(const std::int32_t* values, std::size_t size, std::int16_t* narrowed) {
+    std::int32_t least = values[0];
+    for (std::size_t k = 1; k < size; ++k) {
+        least = values[k] < least ? values[k] : least;
+    }
+    for (std::size_t k = 0; k < size; ++k) {
+        const std::int32_t difference = values[k] - least;
+        narrowed[k] = static_cast<std::int16_t>(difference < 32767 ? difference : 32767);
+    }
+}
+
+template <typename Value>
+std::size_t count_at_most(const Value* values, std::size_t size, Value limit) {
     std::size_t count = 0;
     for (std::size_t i = 0; i < size; ++i) {
         count += values[i] <= limit;
@@ -69,7 +111,8 @@ std::size_t count_at_most(const std::int32_t* values, std::size_t size, std::int
     return count;
 }
 
-std::size_t find_at_most(const std::int32_t* values, std::size_t size, std::int32_t limit,
+template <typename Value>
+std::size_t find_at_most(const Value* values, std::size_t size, Value limit,
                          std::uint32_t* indices) {
     std::size_t count = 0;
     for (std::size_t i = 0; i < size; ++i) {
@@ -83,8 +126,15 @@ std::size_t find_at_most(const std::int32_t* values, std::size_t size, std::int3
 }  // namespace
 
 const EncodeKernels& encode_kernels_scalar() {
-    static constexpr EncodeKernels kernels{integer_unary, add_rows<std::int16_t>,
-                                           add_rows<std::int32_t>, count_at_most, find_at_most};
+    static constexpr EncodeKernels kernels{integer_unary,
+                                           add_rows<std::int16_t>,
+                                           add_rows<std::int32_t>,
+                                           add_rows_narrow,
+                                           narrow,
+                                           count_at_most<std::int32_t>,
+                                           count_at_most<std::int16_t>,
+                                           find_at_most<std::int32_t>,
+                                           find_at_most<std::int16_t>};
     return kernels;
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
+#include <type_traits>
 
 namespace wsdhq {
 namespace {
@@ -21,134 +23,218 @@ std::vector<std::uint32_t> order_of_codebooks(const EncodingTables& tables) {
     return order;
 }
 
-}  // namespace
+template <typename Cost>
+class Beam final : public BeamSearch {
+    static constexpr bool kNarrow = std::is_same_v<Cost, std::int16_t>;
+    static constexpr Cost kMost = std::numeric_limits<Cost>::max();
+    // What is above it may be padding, or a sum that met the end of the range.
+    static constexpr Cost kLargest =
+        kNarrow ? kMost - 1 : static_cast<Cost>(EncodingTables::kLargestCost);
 
-BeamSearch::BeamSearch(const EncodingTables& tables, std::size_t width)
-    : tables_(tables),
-      width_(width),
-      order_(order_of_codebooks(tables)),
-      codes_(width * tables.num_codebooks()),
-      next_codes_(codes_.size()),
-      totals_(width),
-      costs_(width * tables.padded_size()),
-      minima_(width * kernels::kLaneCount),
-      least_(width),
-      found_(tables.padded_size() + kernels::kLaneCount) {}
+public:
+    Beam(const EncodingTables& tables, std::size_t width)
+        : tables_(tables),
+          width_(width),
+          order_(order_of_codebooks(tables)),
+          codes_(width * tables.num_codebooks()),
+          next_codes_(codes_.size()),
+          totals_(width),
+          narrow_unary_(kNarrow ? tables.num_codebooks() * tables.padded_size() : 0),
+          costs_(width * tables.padded_size()),
+          minima_(width * kernels::kLaneCount),
+          least_(width),
+          found_(tables.padded_size()) {
+        const std::size_t most = width * tables.padded_size() + kernels::kLaneCount;
+        candidates_.reserve(most);
+        found_costs_.reserve(most);
+    }
 
-std::size_t BeamSearch::search(const std::int32_t* unary, const kernels::EncodeKernels& kernels) {
-    const std::size_t size = tables_.padded_size();
-    const std::size_t bytes = tables_.num_codebooks();
-    count_ = 1;
-    totals_[0] = 0;
-    for (std::size_t step = 0; step < bytes; ++step) {
-        const std::size_t m = order_[step];
-        for (std::size_t b = 0; b < count_; ++b) {
-            least_[b] = tables_.costs(totals_[b], unary, m, codes_.data() + b * bytes,
-                                      order_.data(), step, kernels, costs_.data() + b * size,
-                                      minima_.data() + b * kernels::kLaneCount);
+    std::size_t search(const std::int32_t* unary, const kernels::EncodeKernels& kernels) override {
+        const std::size_t bytes = tables_.num_codebooks();
+        count_ = 1;
+        totals_[0] = 0;
+        for (std::size_t step = 0; step < bytes; ++step) {
+            const std::size_t m = order_[step];
+            add_costs(unary, step, kernels);
+            collect(std::min(width_, count_ * tables_.codebook_size()), kernels);
+            for (std::size_t i = 0; i < candidates_.size(); ++i) {
+                const Candidate& kept = candidates_[i];
+                std::memcpy(next_codes_.data() + i * bytes, codes_.data() + kept.parent * bytes,
+                            bytes);
+                next_codes_[i * bytes + m] = static_cast<std::uint8_t>(kept.codeword);
+                // In 16 bits from the best of the beam on: only differences matter.
+                totals_[i] = static_cast<Cost>(kNarrow ? std::min<std::int32_t>(
+                                                             kept.cost - lowest_, kMost)
+                                                       : kept.cost);
+            }
+            codes_.swap(next_codes_);
+            count_ = candidates_.size();
         }
-        const std::size_t wanted = std::min(width_, count_ * tables_.codebook_size());
-        const std::int32_t limit = limit_for(wanted, kernels);
+        return count_;
+    }
+
+    const std::uint8_t* take() override {
+        const auto end = totals_.begin() + static_cast<std::ptrdiff_t>(count_);
+        const auto best = std::min_element(totals_.begin(), end);
+        *best = kMost;
+        return codes_.data() +
+               static_cast<std::size_t>(best - totals_.begin()) * tables_.num_codebooks();
+    }
+
+private:
+    struct Candidate {
+        Cost cost;
+        std::uint32_t parent;
+        std::uint32_t codeword;
+    };
+
+    const EncodingTables& tables_;
+    std::size_t width_;
+    std::vector<std::uint32_t> order_;
+    std::size_t count_ = 0;
+    std::vector<std::uint8_t> codes_, next_codes_;  // (width, M)
+    std::vector<Cost> totals_;                      // (width)
+    std::vector<std::int16_t> narrow_unary_;        // (M, padded)
+    std::vector<Cost> costs_;                       // (width, padded)
+    std::vector<Cost> minima_;                      // (width, kLaneCount)
+    std::vector<Cost> least_;                       // (width)
+    Cost lowest_ = 0;                               // of them
+    std::vector<std::uint32_t> found_;
+    std::vector<Candidate> candidates_;
+    std::vector<Cost> found_costs_;
+
+    static std::size_t count_at_most(const std::vector<Cost>& values, std::size_t size, Cost limit,
+                                     const kernels::EncodeKernels& kernels) {
+        if constexpr (kNarrow) {
+            return kernels.count_at_most_narrow(values.data(), size, limit);
+        } else {
+            return kernels.count_at_most(values.data(), size, limit);
+        }
+    }
+
+    // The costs of every continuation of every partial code.
+    void add_costs(const std::int32_t* unary, std::size_t step,
+                   const kernels::EncodeKernels& kernels) {
+        const std::size_t size = tables_.padded_size();
+        const std::size_t m = order_[step];
+        if constexpr (kNarrow) {
+            kernels.narrow(unary + m * size, size, narrow_unary_.data() + m * size);
+        }
+        for (std::size_t b = 0; b < count_; ++b) {
+            const std::uint8_t* code = codes_.data() + b * tables_.num_codebooks();
+            Cost* costs = costs_.data() + b * size;
+            Cost* minima = minima_.data() + b * kernels::kLaneCount;
+            if constexpr (kNarrow) {
+                least_[b] = tables_.narrow_costs(totals_[b], narrow_unary_.data(), m, code,
+                                                 order_.data(), step, kernels, costs, minima);
+            } else {
+                least_[b] = tables_.costs(totals_[b], unary, m, code, order_.data(), step, kernels,
+                                          costs, minima);
+            }
+        }
+        lowest_ = *std::min_element(least_.begin(),
+                                    least_.begin() + static_cast<std::ptrdiff_t>(count_));
+    }
+
+    // The `wanted` best continuations into candidates_, in their order; fewer only if costs met the
+    // end of the range.
+    void collect(std::size_t wanted, const kernels::EncodeKernels& kernels) {
+        const Cost limit = limit_for(wanted, kernels);
         candidates_.clear();
         for (std::uint32_t b = 0; b < count_; ++b) {
             if (least_[b] > limit) {
                 continue;
             }
-            const std::int32_t* costs = costs_.data() + b * size;
-            const std::size_t count = kernels.find_at_most(costs, size, limit, found_.data());
-            for (std::size_t i = 0; i < count; ++i) {
-                if (found_[i] < tables_.codebook_size()) {
-                    candidates_.push_back({costs[found_[i]], b, found_[i]});
-                }
+            const Cost* costs = costs_.data() + b * tables_.padded_size();
+            std::size_t count;
+            if constexpr (kNarrow) {
+                count = kernels.find_at_most_narrow(costs, tables_.padded_size(), limit,
+                                                    found_.data());
+            } else {
+                count = kernels.find_at_most(costs, tables_.padded_size(), limit, found_.data());
+            }
+            for (std::size_t i = 0; i < count && found_[i] < tables_.codebook_size(); ++i) {
+                candidates_.push_back({costs[found_[i]], b, found_[i]});
             }
         }
-        keep_best(wanted, *std::min_element(least_.begin(), least_.begin() + static_cast<std::ptrdiff_t>(count_)), limit, kernels);
-        for (std::size_t i = 0; i < wanted; ++i) {
-            const Candidate& kept = candidates_[i];
-            std::memcpy(next_codes_.data() + i * bytes, codes_.data() + kept.parent * bytes, bytes);
-            next_codes_[i * bytes + m] = static_cast<std::uint8_t>(kept.codeword);
-            totals_[i] = kept.cost;
+        if (candidates_.size() > wanted) {
+            keep_best(wanted, limit, kernels);
         }
-        codes_.swap(next_codes_);
-        count_ = wanted;
     }
-    return count_;
-}
 
-// A cost that at least `wanted` continuations do not exceed, and few more: found by bisection among
-// the minima of the lanes, of which each stands for a continuation of its own.
-std::int32_t BeamSearch::limit_for(std::size_t wanted,
-                                   const kernels::EncodeKernels& kernels) const {
-    const std::size_t size = count_ * kernels::kLaneCount;
-    constexpr std::int32_t largest_cost = EncodingTables::kLargestCost;
-    if (kernels.count_at_most(minima_.data(), size, largest_cost) < wanted) {
-        return largest_cost;  // lanes of padding, or fewer lanes than wanted
-    }
-    const auto [best, worst] = std::minmax_element(least_.begin(), least_.begin() + static_cast<std::ptrdiff_t>(count_));
-    std::int64_t low = static_cast<std::int64_t>(*best) - 1;  // too few
-    std::int64_t high = count_ >= wanted ? *worst : largest_cost;
-    while (high - low > 1) {
-        const std::int64_t middle = low + (high - low) / 2;
-        const std::size_t count =
-            kernels.count_at_most(minima_.data(), size, static_cast<std::int32_t>(middle));
-        if (count < wanted) {
-            low = middle;
-        } else {
-            high = middle;
-            if (count <= wanted + wanted / 4) {
+    // A cost that at least `wanted` continuations do not exceed, and few more: found by bisection
+    // among the minima of the lanes, of which each stands for a continuation of its own.
+    Cost limit_for(std::size_t wanted, const kernels::EncodeKernels& kernels) const {
+        const std::size_t size = count_ * kernels::kLaneCount;
+        if (lowest_ > kLargest) {
+            return kMost;
+        }
+        if (count_at_most(minima_, size, kLargest, kernels) < wanted) {
+            return kLargest;
+        }
+        std::int64_t low = static_cast<std::int64_t>(lowest_) - 1;  // too few
+        std::int64_t high = kLargest;
+        if (count_ >= wanted) {
+            high = std::min<std::int64_t>(
+                high, *std::max_element(least_.begin(),
+                                        least_.begin() + static_cast<std::ptrdiff_t>(count_)));
+        }
+        while (high - low > 1) {
+            const std::int64_t middle = low + (high - low) / 2;
+            const std::size_t count =
+                count_at_most(minima_, size, static_cast<Cost>(middle), kernels);
+            (count < wanted ? low : high) = middle;
+            if (count >= wanted && count <= wanted + wanted / 8) {
                 break;
             }
         }
+        return static_cast<Cost>(high);
     }
-    return static_cast<std::int32_t>(high);
-}
 
-// Leaves the `wanted` best candidates, in their order.
-void BeamSearch::keep_best(std::size_t wanted, std::int32_t least, std::int32_t limit,
-                           const kernels::EncodeKernels& kernels) {
-    if (candidates_.size() <= wanted) {
-        return;
-    }
-    // The cost of the last to keep, by bisection.
-    found_costs_.clear();
-    for (const Candidate& candidate : candidates_) {
-        found_costs_.push_back(candidate.cost);
-    }
-    while (found_costs_.size() % kernels::kLaneCount != 0) {
-        found_costs_.push_back(EncodingTables::kPaddingCost);
-    }
-    std::int64_t low = static_cast<std::int64_t>(least) - 1;
-    std::int64_t high = limit;
-    while (high - low > 1) {
-        const std::int64_t middle = low + (high - low) / 2;
-        const std::size_t count = kernels.count_at_most(found_costs_.data(), found_costs_.size(),
-                                                        static_cast<std::int32_t>(middle));
-        (count < wanted ? low : high) = middle;
-        if (count == wanted) {
-            break;
+    void keep_best(std::size_t wanted, Cost limit, const kernels::EncodeKernels& kernels) {
+        found_costs_.clear();
+        for (const Candidate& candidate : candidates_) {
+            found_costs_.push_back(candidate.cost);
         }
-    }
-    const auto last = static_cast<std::int32_t>(high);
-    const std::size_t below =
-        kernels.count_at_most(found_costs_.data(), found_costs_.size(), last - 1);
-    // Of those that cost as much as the last, the first ones; all of them after an early end of the
-    // bisection.
-    std::size_t equal_left = wanted - std::min(wanted, below);
-    std::size_t kept = 0;
-    for (const Candidate& candidate : candidates_) {
-        if (candidate.cost < last || (candidate.cost == last && equal_left > 0)) {
-            equal_left -= candidate.cost == last;
-            candidates_[kept++] = candidate;
+        while (found_costs_.size() % kernels::kLaneCount != 0) {
+            found_costs_.push_back(kMost);
         }
+        // The cost of the last to keep. Where it was found early, all at most that are kept.
+        std::int64_t low = static_cast<std::int64_t>(lowest_) - 1;
+        std::int64_t high = limit;
+        while (high - low > 1) {
+            const std::int64_t middle = low + (high - low) / 2;
+            const std::size_t count = count_at_most(found_costs_, found_costs_.size(),
+                                                    static_cast<Cost>(middle), kernels);
+            (count < wanted ? low : high) = middle;
+            if (count == wanted) {
+                break;
+            }
+        }
+        const auto last = static_cast<Cost>(high);
+        std::size_t below = 0;
+        for (const Candidate& candidate : candidates_) {
+            below += candidate.cost < last;
+        }
+        std::size_t equal_left = wanted - below;
+        std::size_t kept = 0;
+        for (const Candidate& candidate : candidates_) {
+            if (candidate.cost < last || (candidate.cost == last && equal_left > 0)) {
+                equal_left -= candidate.cost == last;
+                candidates_[kept++] = candidate;
+            }
+        }
+        candidates_.resize(kept);
     }
-    candidates_.resize(kept);
-}
+};
 
-const std::uint8_t* BeamSearch::take() {
-    constexpr std::int32_t taken = EncodingTables::kPaddingCost;
-    const auto best = std::min_element(totals_.begin(), totals_.begin() + static_cast<std::ptrdiff_t>(count_));
-    *best = taken;
-    return codes_.data() + static_cast<std::size_t>(best - totals_.begin()) * tables_.num_codebooks();
+}  // namespace
+
+std::unique_ptr<BeamSearch> BeamSearch::make(const EncodingTables& tables, std::size_t width) {
+    if (tables.is_narrow()) {
+        return std::make_unique<Beam<std::int16_t>>(tables, width);
+    }
+    return std::make_unique<Beam<std::int32_t>>(tables, width);
 }
 
 }  // namespace wsdhq

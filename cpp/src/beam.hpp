@@ -1,48 +1,32 @@
-// A start for a code: beam search over the codebooks (Babenko and Lempitsky, CVPR 2014, encode
-// additive codes so; here with the tables of the expanded objective).
+// A start for a code: beam search over the codebooks (as Babenko and Lempitsky, CVPR 2014, encode
+// additive codes; here with the tables of the expanded objective).
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
-#include "sweeps.hpp"
+#include "wsdhq/tables.hpp"
 
 namespace wsdhq {
 
 class BeamSearch {
 public:
-    BeamSearch(const EncodingTables& tables, std::size_t width);
+    // In 16 bits where the tables of P are: costs then stop at the ends of the range, and steps
+    // are taken from the best of a codebook and of the beam, so that only bad codes meet the end.
+    static std::unique_ptr<BeamSearch> make(const EncodingTables& tables, std::size_t width);
+    virtual ~BeamSearch() = default;
 
     // Codebook by codebook, the one of the largest codewords first: of all continuations of the
     // partial codes that were kept, the `width` best are kept. Equal costs go to the earlier
-    // partial code, then to the lower codeword. Returns how many codes there are: at most `width`.
-    std::size_t search(const std::int32_t* unary, const kernels::EncodeKernels& kernels);
+    // partial code, then to the lower codeword. Returns how many codes there are: at most `width`,
+    // at least one.
+    virtual std::size_t search(const std::int32_t* unary,
+                               const kernels::EncodeKernels& kernels) = 0;
 
-    // The place of the best code among those `search` found that `take` has not given yet, by cost
-    // and then by place; num_codebooks bytes.
-    const std::uint8_t* take();
-
-private:
-    struct Candidate {
-        std::int32_t cost;
-        std::uint32_t parent;
-        std::uint32_t codeword;
-    };
-
-    const EncodingTables& tables_;
-    std::size_t width_;
-    std::vector<std::uint32_t> order_;
-    std::size_t count_ = 0;
-    std::vector<std::uint8_t> codes_, next_codes_;   // (width, M)
-    std::vector<std::int32_t> totals_;               // (width)
-    std::vector<std::int32_t> costs_, minima_, least_;  // (width, padded), (width, 16), (width)
-    std::vector<std::uint32_t> found_;
-    std::vector<Candidate> candidates_;
-    std::vector<std::int32_t> found_costs_;
-
-    std::int32_t limit_for(std::size_t wanted, const kernels::EncodeKernels& kernels) const;
-    void keep_best(std::size_t wanted, std::int32_t least, std::int32_t limit,
-                   const kernels::EncodeKernels& kernels);
+    // The best code of those found and not yet taken, by cost and then by place: num_codebooks
+    // bytes.
+    virtual const std::uint8_t* take() = 0;
 };
 
 }  // namespace wsdhq

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <memory>
 
 #include "beam.hpp"
 #include "parallel.hpp"
@@ -25,7 +26,7 @@ constexpr std::uint32_t kBeamPerMode = 8;
 struct Encoder::Workspace {
     Workspace(const EncodingTables& tables, const EncodeSettings& settings)
         : sweeps(tables, kBlock),
-          beam(tables, settings.beam_width),
+          beam(settings.beam_width > 0 ? BeamSearch::make(tables, settings.beam_width) : nullptr),
           orders(settings.seed, tables.num_codebooks()),
           centred(kBlock * tables.dim()),
           perturbed(kBlock * tables.dim()),
@@ -33,7 +34,7 @@ struct Encoder::Workspace {
           code(tables.num_codebooks()) {}
 
     BlockSweeps sweeps;
-    BeamSearch beam;
+    std::unique_ptr<BeamSearch> beam;
     SweepOrders orders;
     std::vector<float> centred;
     std::vector<float> perturbed;
@@ -104,10 +105,10 @@ void Encoder::start_block(Chunk& chunk, std::size_t first, std::size_t last, boo
             chunk.best_objective[n] = std::numeric_limits<double>::infinity();
         }
         if (settings.beam_width > 0) {
-            const std::size_t found = work.beam.search(work.sweeps.unary(n - first), kernels);
+            const std::size_t found = work.beam->search(work.sweeps.unary(n - first), kernels);
             const std::size_t modes = (found + kBeamPerMode - 1) / kBeamPerMode;
             for (std::size_t i = 0; i < modes; ++i) {
-                std::memcpy(code, work.beam.take(), bytes);
+                std::memcpy(code, work.beam->take(), bytes);
                 const double objective =
                     work.sweep_to_mode(n - first, 1, most_sweeps, kernels, code);
                 chunk.offer(n, code, objective, bytes);

@@ -377,19 +377,25 @@ std::int32_t EncodingTables::costs(std::int32_t base, const std::int32_t* unary,
                                    const std::uint8_t* code, const std::uint32_t* others,
                                    std::size_t num_others, const kernels::EncodeKernels& kernels,
                                    std::int32_t* costs, std::int32_t* minima) const {
-    const std::size_t row_size = num_codebooks() * padded_size_;
     const auto add = [&](const auto& table, auto* add_rows) {
         const typename std::remove_reference_t<decltype(table)>::value_type* rows[kMostCodebooks];
-        for (std::size_t i = 0; i < num_others; ++i) {
-            const std::size_t other = others[i];
-            rows[i] = table.data() + (other * codebook_size() + code[other]) * row_size +
-                      m * padded_size_;
-        }
+        find_rows(table, m, code, others, num_others, rows);
         return add_rows(base, unary + m * padded_size_, rows, num_others, padded_size_, costs,
                         minima);
     };
     return narrow_ ? add(narrow_pairwise_, kernels.add_rows_16)
                    : add(wide_pairwise_, kernels.add_rows_32);
+}
+
+std::int16_t EncodingTables::narrow_costs(std::int16_t base, const std::int16_t* first,
+                                          std::size_t m, const std::uint8_t* code,
+                                          const std::uint32_t* others, std::size_t num_others,
+                                          const kernels::EncodeKernels& kernels,
+                                          std::int16_t* costs, std::int16_t* minima) const {
+    const std::int16_t* rows[kMostCodebooks];
+    find_rows(narrow_pairwise_, m, code, others, num_others, rows);
+    return kernels.add_rows_narrow(base, first + m * padded_size_, rows, num_others, padded_size_,
+                                   costs, minima);
 }
 
 std::int32_t EncodingTables::margin(std::size_t m, double norm, double error) const {

@@ -89,6 +89,14 @@ public:
                        std::size_t num_others, const kernels::EncodeKernels& kernels,
                        std::int32_t* costs, std::int32_t* minima) const;
 
+    // The same in 16 bits, for a start: `first` (num_codebooks, padded_size) holds what U narrowed
+    // to. Only where the tables of P are of 16 bits.
+    bool is_narrow() const { return narrow_; }
+    std::int16_t narrow_costs(std::int16_t base, const std::int16_t* first, std::size_t m,
+                              const std::uint8_t* code, const std::uint32_t* others,
+                              std::size_t num_others, const kernels::EncodeKernels& kernels,
+                              std::int16_t* costs, std::int16_t* minima) const;
+
     // How far two costs of codebook m may be apart in whole numbers although the true order is the
     // other way round, for a vector of this norm and rounding error.
     std::int32_t margin(std::size_t m, double norm, double error) const;
@@ -126,6 +134,16 @@ private:
 
     const float* weighted(std::size_t codeword) const {
         return (weighted_.empty() ? codebooks_.data : weighted_.data()) + codeword * dim();
+    }
+    // Pointers to P[o, code[o]; m, 0] for each o of `others`.
+    template <typename Entry>
+    void find_rows(const std::vector<Entry>& table, std::size_t m, const std::uint8_t* code,
+                   const std::uint32_t* others, std::size_t num_others, const Entry** rows) const {
+        const std::size_t row_size = num_codebooks() * padded_size_;
+        for (std::size_t i = 0; i < num_others; ++i) {
+            const std::size_t row = others[i] * codebook_size() + code[others[i]];
+            rows[i] = table.data() + row * row_size + m * padded_size_;
+        }
     }
     void apply_metric(const float* metric, int threads);
     void choose_units(double largest_pairwise);
