@@ -36,7 +36,8 @@ public:
         : tables_(tables),
           width_(width),
           order_(order_of_codebooks(tables)),
-          codes_(width * tables.num_codebooks()),
+          words_((tables.num_codebooks() + 7) / 8),
+          codes_(width * words_),
           next_codes_(codes_.size()),
           totals_(width),
           narrow_unary_(kNarrow ? tables.num_codebooks() * tables.padded_size() : 0),
@@ -45,30 +46,33 @@ public:
           least_(width),
           found_(tables.padded_size()) {
         const std::size_t most = width * tables.padded_size() + kernels::kLaneCount;
-        candidates_.reserve(most);
         found_costs_.reserve(most);
+        found_places_.reserve(most);
     }
 
-    std::size_t search(const std::int32_t* unary, const kernels::EncodeKernels& kernels) override {
-        const std::size_t bytes = tables_.num_codebooks();
+    std::size_t search(const std::int32_t* unary, std::size_t wanted,
+                       const kernels::EncodeKernels& kernels) override {
+        const std::size_t steps = tables_.num_codebooks();
         count_ = 1;
         totals_[0] = 0;
-        for (std::size_t step = 0; step < bytes; ++step) {
-            const std::size_t m = order_[step];
+        for (std::size_t step = 0; step < steps; ++step) {
             add_costs(unary, step, kernels);
-            collect(std::min(width_, count_ * tables_.codebook_size()), kernels);
-            for (std::size_t i = 0; i < candidates_.size(); ++i) {
-                const Candidate& kept = candidates_[i];
-                std::memcpy(next_codes_.data() + i * bytes, codes_.data() + kept.parent * bytes,
-                            bytes);
-                next_codes_[i * bytes + m] = static_cast<std::uint8_t>(kept.codeword);
+            const std::size_t kept = step + 1 < steps ? width_ : std::min(wanted, width_);
+            collect(std::min(kept, count_ * tables_.codebook_size()), kernels);
+            for (std::size_t i = 0; i < found_places_.size(); ++i) {
+                const std::size_t parent = found_places_[i] >> 8;
+                for (std::size_t word = 0; word < words_; ++word) {
+                    next_codes_[i * words_ + word] = codes_[parent * words_ + word];
+                }
+                bytes_of(next_codes_, i)[order_[step]] =
+                    static_cast<std::uint8_t>(found_places_[i] & 0xFF);
                 // In 16 bits from the best of the beam on: only differences matter.
-                totals_[i] = static_cast<Cost>(kNarrow ? std::min<std::int32_t>(
-                                                             kept.cost - lowest_, kMost)
-                                                       : kept.cost);
+                const std::int32_t cost = found_costs_[i];
+                totals_[i] = static_cast<Cost>(
+                    kNarrow ? std::min<std::int32_t>(cost - lowest_, kMost) : cost);
             }
             codes_.swap(next_codes_);
-            count_ = candidates_.size();
+            count_ = found_places_.size();
         }
         return count_;
     }
@@ -77,31 +81,29 @@ public:
         const auto end = totals_.begin() + static_cast<std::ptrdiff_t>(count_);
         const auto best = std::min_element(totals_.begin(), end);
         *best = kMost;
-        return codes_.data() +
-               static_cast<std::size_t>(best - totals_.begin()) * tables_.num_codebooks();
+        return bytes_of(codes_, static_cast<std::size_t>(best - totals_.begin()));
     }
 
 private:
-    struct Candidate {
-        Cost cost;
-        std::uint32_t parent;
-        std::uint32_t codeword;
-    };
-
     const EncodingTables& tables_;
     std::size_t width_;
     std::vector<std::uint32_t> order_;
+    std::size_t words_;  // of 8 bytes, that hold a code
     std::size_t count_ = 0;
-    std::vector<std::uint8_t> codes_, next_codes_;  // (width, M)
-    std::vector<Cost> totals_;                      // (width)
-    std::vector<std::int16_t> narrow_unary_;        // (M, padded)
-    std::vector<Cost> costs_;                       // (width, padded)
-    std::vector<Cost> minima_;                      // (width, kLaneCount)
-    std::vector<Cost> least_;                       // (width)
-    Cost lowest_ = 0;                               // of them
+    std::vector<std::uint64_t> codes_, next_codes_;  // (width, words)
+    std::vector<Cost> totals_;                       // (width)
+    std::vector<std::int16_t> narrow_unary_;         // (M, padded)
+    std::vector<Cost> costs_;                        // (width, padded)
+    std::vector<Cost> minima_;                       // (width, kLaneCount)
+    std::vector<Cost> least_;                        // (width)
+    Cost lowest_ = 0;                                // of them
     std::vector<std::uint32_t> found_;
-    std::vector<Candidate> candidates_;
-    std::vector<Cost> found_costs_;
+    std::vector<Cost> found_costs_;            // of the continuations at most the limit, by place:
+    std::vector<std::uint32_t> found_places_;  // 256 times the partial code plus the codeword
+
+    std::uint8_t* bytes_of(std::vector<std::uint64_t>& codes, std::size_t i) const {
+        return reinterpret_cast<std::uint8_t*>(codes.data() + i * words_);
+    }
 
     static std::size_t count_at_most(const std::vector<Cost>& values, std::size_t size, Cost limit,
                                      const kernels::EncodeKernels& kernels) {
@@ -121,7 +123,7 @@ private:
             kernels.narrow(unary + m * size, size, narrow_unary_.data() + m * size);
         }
         for (std::size_t b = 0; b < count_; ++b) {
-            const std::uint8_t* code = codes_.data() + b * tables_.num_codebooks();
+            const std::uint8_t* code = bytes_of(codes_, b);
             Cost* costs = costs_.data() + b * size;
             Cost* minima = minima_.data() + b * kernels::kLaneCount;
             if constexpr (kNarrow) {
@@ -136,12 +138,12 @@ private:
                                     least_.begin() + static_cast<std::ptrdiff_t>(count_));
     }
 
-    // The `wanted` best continuations into candidates_, in their order; fewer only if costs met the
-    // end of the range.
+    // The `wanted` best continuations, in their order; fewer only if costs met the end of the range.
     void collect(std::size_t wanted, const kernels::EncodeKernels& kernels) {
         const Cost limit = limit_for(wanted, kernels);
-        candidates_.clear();
-        for (std::uint32_t b = 0; b < count_; ++b) {
+        found_costs_.clear();
+        found_places_.clear();
+        for (std::size_t b = 0; b < count_; ++b) {
             if (least_[b] > limit) {
                 continue;
             }
@@ -154,22 +156,27 @@ private:
                 count = kernels.find_at_most(costs, tables_.padded_size(), limit, found_.data());
             }
             for (std::size_t i = 0; i < count && found_[i] < tables_.codebook_size(); ++i) {
-                candidates_.push_back({costs[found_[i]], b, found_[i]});
+                found_costs_.push_back(costs[found_[i]]);
+                found_places_.push_back(static_cast<std::uint32_t>(b << 8) | found_[i]);
             }
         }
-        if (candidates_.size() > wanted) {
+        if (found_places_.size() > wanted) {
             keep_best(wanted, limit, kernels);
         }
     }
 
     // A cost that at least `wanted` continuations do not exceed, and few more: found by bisection
-    // among the minima of the lanes, of which each stands for a continuation of its own.
+    // among the minima of the lanes, of which each stands for a continuation of its own, or among
+    // all costs where the lanes are too few.
     Cost limit_for(std::size_t wanted, const kernels::EncodeKernels& kernels) const {
-        const std::size_t size = count_ * kernels::kLaneCount;
         if (lowest_ > kLargest) {
             return kMost;
         }
-        if (count_at_most(minima_, size, kLargest, kernels) < wanted) {
+        const std::vector<Cost>& values =
+            count_ * kernels::kLaneCount >= 2 * wanted ? minima_ : costs_;
+        const std::size_t size =
+            count_ * (&values == &minima_ ? kernels::kLaneCount : tables_.padded_size());
+        if (count_at_most(values, size, kLargest, kernels) < wanted) {
             return kLargest;
         }
         std::int64_t low = static_cast<std::int64_t>(lowest_) - 1;  // too few
@@ -182,7 +189,7 @@ private:
         while (high - low > 1) {
             const std::int64_t middle = low + (high - low) / 2;
             const std::size_t count =
-                count_at_most(minima_, size, static_cast<Cost>(middle), kernels);
+                count_at_most(values, size, static_cast<Cost>(middle), kernels);
             (count < wanted ? low : high) = middle;
             if (count >= wanted && count <= wanted + wanted / 8) {
                 break;
@@ -192,10 +199,7 @@ private:
     }
 
     void keep_best(std::size_t wanted, Cost limit, const kernels::EncodeKernels& kernels) {
-        found_costs_.clear();
-        for (const Candidate& candidate : candidates_) {
-            found_costs_.push_back(candidate.cost);
-        }
+        const std::size_t count = found_places_.size();
         while (found_costs_.size() % kernels::kLaneCount != 0) {
             found_costs_.push_back(kMost);
         }
@@ -204,27 +208,29 @@ private:
         std::int64_t high = limit;
         while (high - low > 1) {
             const std::int64_t middle = low + (high - low) / 2;
-            const std::size_t count = count_at_most(found_costs_, found_costs_.size(),
-                                                    static_cast<Cost>(middle), kernels);
-            (count < wanted ? low : high) = middle;
-            if (count == wanted) {
+            const std::size_t at_most = count_at_most(found_costs_, found_costs_.size(),
+                                                      static_cast<Cost>(middle), kernels);
+            (at_most < wanted ? low : high) = middle;
+            if (at_most == wanted) {
                 break;
             }
         }
         const auto last = static_cast<Cost>(high);
-        std::size_t below = 0;
-        for (const Candidate& candidate : candidates_) {
-            below += candidate.cost < last;
+        std::size_t equal_left = wanted;
+        for (std::size_t i = 0; i < count; ++i) {
+            equal_left -= found_costs_[i] < last;
         }
-        std::size_t equal_left = wanted - below;
         std::size_t kept = 0;
-        for (const Candidate& candidate : candidates_) {
-            if (candidate.cost < last || (candidate.cost == last && equal_left > 0)) {
-                equal_left -= candidate.cost == last;
-                candidates_[kept++] = candidate;
-            }
+        for (std::size_t i = 0; i < count; ++i) {
+            const Cost cost = found_costs_[i];
+            const bool as_last = cost == last && equal_left > 0;
+            found_costs_[kept] = cost;
+            found_places_[kept] = found_places_[i];
+            equal_left -= as_last;
+            kept += cost < last || as_last;
         }
-        candidates_.resize(kept);
+        found_costs_.resize(kept);
+        found_places_.resize(kept);
     }
 };
 

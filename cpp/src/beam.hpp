@@ -19,9 +19,9 @@ public:
 
     // Codebook by codebook, the one of the largest codewords first: of all continuations of the
     // partial codes that were kept, the `width` best are kept. Equal costs go to the earlier
-    // partial code, then to the lower codeword. Returns how many codes there are: at most `width`,
-    // at least one.
-    virtual std::size_t search(const std::int32_t* unary,
+    // partial code, then to the lower codeword. Finds up to `wanted` codes; returns how many: at
+    // least one.
+    virtual std::size_t search(const std::int32_t* unary, std::size_t wanted,
                                const kernels::EncodeKernels& kernels) = 0;
 
     // The best code of those found and not yet taken, by cost and then by place: num_codebooks

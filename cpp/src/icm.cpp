@@ -13,6 +13,7 @@
 namespace wsdhq {
 namespace {
 
+constexpr double kUnknown = std::numeric_limits<double>::infinity();
 constexpr std::size_t kBlock = 32;     // vectors whose unary terms are held at once, per thread
 constexpr std::size_t kChunk = 65536;  // vectors whose best codes are remembered at once
 constexpr std::uint32_t kFinalSweeps = 100;  // a bound for safety: sweeps end long before it
@@ -51,16 +52,14 @@ struct Encoder::Workspace {
         }
     }
 
-    // Sweeps `code` of vector n of the block until nothing changes, at most `most` times; returns
-    // the objective.
-    double sweep_to_mode(std::size_t n, std::uint32_t first_sweep, std::uint32_t most,
+    // Sweeps `code` of vector n of the block until nothing changes, at most `most` times.
+    void sweep_to_mode(std::size_t n, std::uint32_t first_sweep, std::uint32_t most,
                          const kernels::EncodeKernels& kernels, std::uint8_t* code_of_n) {
         for (std::uint32_t sweep = 0; sweep < most; ++sweep) {
             if (sweeps.exact_sweep(n, orders.of(first_sweep + sweep), kernels, code_of_n) == 0) {
                 break;
             }
         }
-        return sweeps.objective(n, code_of_n);
     }
 };
 
@@ -71,6 +70,13 @@ struct Encoder::Chunk {
     std::vector<double> best_objective;
     std::vector<std::uint8_t> current;  // where the walk of the relaxation is
 
+    // Keeps the code if it is better than the best; `row` is the vector's place in the block.
+    void offer(std::size_t n, const std::uint8_t* code, BlockSweeps& sweeps, std::size_t row) {
+        const std::size_t bytes = sweeps.tables().num_codebooks();
+        if (std::memcmp(best + n * bytes, code, bytes) != 0 || best_objective[n] == kUnknown) {
+            offer(n, code, sweeps.objective(row, code), bytes);
+        }
+    }
     void offer(std::size_t n, const std::uint8_t* code, double objective, std::size_t bytes) {
         if (objective < best_objective[n]) {
             best_objective[n] = objective;
@@ -98,20 +104,19 @@ void Encoder::start_block(Chunk& chunk, std::size_t first, std::size_t last, boo
         if (warm) {
             std::memcpy(code, chunk.best + n * bytes, bytes);
             chunk.best_objective[n] = work.sweeps.objective(n - first, code);
-            const double objective =
-                work.sweep_to_mode(n - first, 1, most_sweeps, kernels, code);
-            chunk.offer(n, code, objective, bytes);
+            work.sweep_to_mode(n - first, 1, most_sweeps, kernels, code);
+            chunk.offer(n, code, work.sweeps, n - first);
         } else {
-            chunk.best_objective[n] = std::numeric_limits<double>::infinity();
+            chunk.best_objective[n] = kUnknown;
         }
         if (settings.beam_width > 0) {
-            const std::size_t found = work.beam->search(work.sweeps.unary(n - first), kernels);
-            const std::size_t modes = (found + kBeamPerMode - 1) / kBeamPerMode;
+            const std::size_t modes = work.beam->search(
+                work.sweeps.unary(n - first),
+                (settings.beam_width + kBeamPerMode - 1) / kBeamPerMode, kernels);
             for (std::size_t i = 0; i < modes; ++i) {
                 std::memcpy(code, work.beam->take(), bytes);
-                const double objective =
-                    work.sweep_to_mode(n - first, 1, most_sweeps, kernels, code);
-                chunk.offer(n, code, objective, bytes);
+                work.sweep_to_mode(n - first, 1, most_sweeps, kernels, code);
+                chunk.offer(n, code, work.sweeps, n - first);
             }
         }
         if (!chunk.current.empty()) {
@@ -157,9 +162,8 @@ void Encoder::finish_block(Chunk& chunk, std::size_t first, std::size_t last, Wo
         // From where the walk ended, and from the best that it saw.
         std::memcpy(work.code.data(), chunk.best + n * bytes, bytes);
         for (std::uint8_t* code : {chunk.current.data() + n * bytes, work.code.data()}) {
-            const double objective = work.sweep_to_mode(n - first, settings.iterations,
-                                                        kFinalSweeps, kernels, code);
-            chunk.offer(n, code, objective, bytes);
+            work.sweep_to_mode(n - first, settings.iterations, kFinalSweeps, kernels, code);
+            chunk.offer(n, code, work.sweeps, n - first);
         }
     }
 }
