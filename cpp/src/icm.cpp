@@ -116,7 +116,11 @@ void Encoder::start_block(Chunk& chunk, std::size_t first, std::size_t last, boo
             for (std::size_t i = 0; i < modes; ++i) {
                 std::memcpy(code, work.beam->take(), bytes);
                 work.sweep_to_mode(n - first, 1, most_sweeps, kernels, code);
-                chunk.offer(n, code, work.sweeps, n - first);
+                if (modes == 1 && !warm && chunk.current.empty()) {
+                    std::memcpy(chunk.best + n * bytes, code, bytes);  // nothing to compare with
+                } else {
+                    chunk.offer(n, code, work.sweeps, n - first);
+                }
             }
         }
         if (!chunk.current.empty()) {

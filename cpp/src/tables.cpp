@@ -68,7 +68,7 @@ CentredCodebooks::CentredCodebooks(CodebooksView codebooks)
 namespace {
 
 constexpr int kVectorBits = 15;  // of a scaled vector or codeword: its norm is below 2^15
-constexpr std::ptrdiff_t kRowBlock = 16;
+constexpr std::size_t kRowBlock = 16;
 
 // p with x in [2^(p - 1), 2^p), for x > 0.
 int binary_exponent(double x) {
@@ -122,38 +122,45 @@ Rounded scale_and_round(const float* vector, std::size_t dim, std::int16_t* out)
         out[d] = static_cast<std::int16_t>(static_cast<std::int32_t>(rounded(d)));
     }
     const double lost = sum_in_order(dim, [&](std::size_t d) {
-        const float difference = vector[d] * scale - rounded(d);
+        const float difference = vector[d] * scale - static_cast<float>(out[d]);
         return static_cast<double>(difference) * difference;
     });
     return {exponent, norm, std::ldexp(std::sqrt(lost), -exponent)};
 }
 
-// Calls visit(i, products) for every codeword i but the first codebook's: products[j] is
-// 2 c_i^T S c_j for every codeword j of the codebooks before its own.
+// Rows of codewords i of one codebook m, at most kRowBlock: products[i, j] = 2 c_i^T S c_j for every
+// codeword j of the codebooks before m.
+struct PairwiseTile {
+    std::size_t codebook;
+    std::size_t first;  // of the codebook's codewords
+    std::size_t rows;
+    std::size_t columns;
+    const float* products;  // (rows, columns)
+};
+
+// Calls visit(tile) until every pair of codewords of two codebooks was in one.
 template <typename Visit>
 void visit_pairwise(CodebooksView codebooks, const std::vector<float>& packed,
                     const kernels::KernelTable& kernels, int threads, Interrupt& interrupt,
                     Visit&& visit) {
     const std::size_t size = codebooks.codebook_size;
-    const auto count = static_cast<std::ptrdiff_t>(codebooks.num_codewords());
-    const auto begin = static_cast<std::ptrdiff_t>(size);
+    const std::size_t blocks = (size + kRowBlock - 1) / kRowBlock;
+    const auto count = static_cast<std::ptrdiff_t>((codebooks.num_codebooks - 1) * blocks);
     std::vector<float> scratch(static_cast<std::size_t>(threads) * kRowBlock *
                                codebooks.num_codewords());
 #pragma omp parallel for num_threads(threads) schedule(dynamic)
-    for (std::ptrdiff_t block = begin; block < count; block += kRowBlock) {
+    for (std::ptrdiff_t task = 0; task < count; ++task) {
         const auto thread = static_cast<std::size_t>(thread_number());
         if (interrupt.requested(thread == 0)) {
             continue;
         }
-        const auto first = static_cast<std::size_t>(block);
-        const auto rows = static_cast<std::size_t>(std::min(kRowBlock, count - block));
-        const std::size_t columns = (first + rows - 1) / size * size;
+        const std::size_t m = 1 + static_cast<std::size_t>(task) / blocks;
+        const std::size_t first = static_cast<std::size_t>(task) % blocks * kRowBlock;
+        const std::size_t rows = std::min(kRowBlock, size - first);
         float* products = scratch.data() + thread * kRowBlock * codebooks.num_codewords();
-        kernels.products.inner_products(codebooks.data + first * codebooks.dim, rows,
-                                        codebooks.dim, packed.data(), columns, products);
-        for (std::size_t row = 0; row < rows; ++row) {
-            visit(first + row, products + row * columns);
-        }
+        kernels.products.inner_products(codebooks.codeword(m, first), rows, codebooks.dim,
+                                        packed.data(), m * size, products);
+        visit(PairwiseTile{m, first, rows, m * size, products});
     }
     interrupt.throw_if_requested();
 }
@@ -196,14 +203,14 @@ EncodingTables::EncodingTables(CodebooksView codebooks, const float* metric,
     }
     const std::vector<float> doubled = pack_columns({weighted(0), num_codewords, dim()}, 2.0f);
     std::vector<float> largest(static_cast<std::size_t>(threads), 0.0f);
-    visit_pairwise(codebooks_, doubled, kernels, threads, interrupt,
-                   [&](std::size_t i, const float* products) {
-                       float& most = largest[static_cast<std::size_t>(thread_number())];
-                       for (std::size_t j = 0; j < i / codebook_size() * codebook_size(); ++j) {
-                           const float size = std::abs(products[j]);
-                           most = size <= most ? most : size;  // a NaN is kept
-                       }
-                   });
+    visit_pairwise(codebooks_, doubled, kernels, threads, interrupt, [&](const PairwiseTile& tile) {
+        float most = largest[static_cast<std::size_t>(thread_number())];
+        for (std::size_t i = 0; i < tile.rows * tile.columns; ++i) {
+            const float size = std::abs(tile.products[i]);
+            most = size <= most ? most : size;  // a NaN is kept
+        }
+        largest[static_cast<std::size_t>(thread_number())] = most;
+    });
     float largest_pairwise = 0.0f;
     for (const float most : largest) {
         largest_pairwise = most <= largest_pairwise ? largest_pairwise : most;
@@ -335,23 +342,38 @@ void EncodingTables::fill_pairwise(const std::vector<float>& packed,
     const std::size_t size = codebook_size();
     const std::size_t row_size = num_codebooks() * padded_size_;
     const double scale = largest_norm_ < 0.0 ? 0.0 : std::ldexp(1.0, exponent_);
+    std::vector<std::size_t> places(codebooks_.num_codewords());  // of codewords in a padded row
+    for (std::size_t i = 0; i < places.size(); ++i) {
+        places[i] = i / size * padded_size_ + i % size;
+    }
     const auto fill = [&](auto& table) {
         using Entry = typename std::remove_reference_t<decltype(table)>::value_type;
         table.assign(codebooks_.num_codewords() * row_size, 0);
         if (scale == 0.0) {
             return;
         }
-        visit_pairwise(codebooks_, packed, kernels, threads, interrupt,
-                       [&](std::size_t i, const float* products) {
-                           const std::size_t own = i / size;
-                           const std::size_t column = own * padded_size_ + i % size;
-                           for (std::size_t j = 0; j < own * size; ++j) {
-                               const auto entry =
-                                   static_cast<Entry>(round_to_integer(products[j] * scale));
-                               table[i * row_size + j / size * padded_size_ + j % size] = entry;
-                               table[j * row_size + column] = entry;
-                           }
-                       });
+        visit_pairwise(
+            codebooks_, packed, kernels, threads, interrupt, [&](const PairwiseTile& tile) {
+                Entry entries[kRowBlock][kRowBlock];
+                const std::size_t row = tile.codebook * size + tile.first;
+                const std::size_t column = tile.codebook * padded_size_ + tile.first;
+                for (std::size_t j = 0; j < tile.columns; j += kRowBlock) {
+                    const std::size_t taken = std::min(kRowBlock, tile.columns - j);
+                    for (std::size_t i = 0; i < tile.rows; ++i) {
+                        const float* products = tile.products + i * tile.columns + j;
+                        for (std::size_t k = 0; k < taken; ++k) {
+                            entries[i][k] =
+                                static_cast<Entry>(round_to_integer(products[k] * scale));
+                            table[(row + i) * row_size + places[j + k]] = entries[i][k];
+                        }
+                    }
+                    for (std::size_t k = 0; k < taken; ++k) {
+                        for (std::size_t i = 0; i < tile.rows; ++i) {
+                            table[(j + k) * row_size + column + i] = entries[i][k];
+                        }
+                    }
+                }
+            });
     };
     narrow_ ? fill(narrow_pairwise_) : fill(wide_pairwise_);
 }
