@@ -104,9 +104,19 @@ class CodeStatistics:
         vectors = as_vectors(X, "X", self.dim)
         checked = as_codes(codes, "codes", self.num_codebooks, self.codebook_size, len(vectors))
         threads = resolve_threads(self.threads)
-        for first, last, chunk in float32_chunks(vectors, "X"):
-            _core.update_statistics(chunk, checked[first:last], self.histogram, self.sums, threads)
-            self.count += last - first
+        before: NDArray[np.float64] | None = None
+        try:
+            for first, last, chunk in float32_chunks(vectors, "X"):
+                if first == 0 and last < len(vectors):
+                    # A value in a later chunk may turn out to be bad.
+                    before = self.sums.copy()
+                _core.update_sums(chunk, checked[first:last], self.sums, threads)
+        except ValueError:
+            if before is not None:
+                self.sums[...] = before
+            raise
+        _core.update_histogram(checked, self.histogram, threads)
+        self.count += len(vectors)
         return self
 
     def merge(self, other: CodeStatistics) -> CodeStatistics:
