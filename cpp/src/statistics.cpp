@@ -15,10 +15,11 @@ constexpr std::size_t kTransposedBytes = 4 << 20;
 // different sets of the cache: it is read when the block is mirrored.
 constexpr std::size_t kCounterPadding = 16;
 
-// Vectors that are sorted by code at once, and the dimensions that one task sums: their values
-// stay in the second-level cache while every codebook adds them up.
-constexpr std::size_t kSorted = 4096;
-constexpr std::size_t kDimBlock = 32;
+// Vectors that are sorted by code at once, and the most and the fewest dimensions that one task
+// sums: few calls, and values that stay near while every codebook adds them up.
+constexpr std::size_t kSorted = 2048;
+constexpr std::size_t kWidestBlock = 320;
+constexpr std::size_t kNarrowestBlock = 64;
 static_assert(kSorted < 65536, "rows are numbered in 16 bits");
 
 struct Pair {
@@ -109,6 +110,14 @@ struct Buckets {
     }
 };
 
+// As wide as leaves no thread without a block. Sums do not depend on it.
+std::size_t block_width(std::size_t dim, std::size_t num_codebooks, std::size_t threads) {
+    const std::size_t blocks = (threads + num_codebooks - 1) / num_codebooks;
+    const std::size_t even = (dim + blocks - 1) / blocks;
+    const std::size_t rounded = (even + kNarrowestBlock - 1) / kNarrowestBlock * kNarrowestBlock;
+    return std::min(rounded, kWidestBlock);
+}
+
 }  // namespace
 
 void add_to_histogram(CodesView codes, std::size_t codebook_size, int threads, Interrupt& interrupt,
@@ -156,11 +165,12 @@ void add_to_sums(VectorsView vectors, CodesView codes, std::size_t codebook_size
                  Interrupt& interrupt, double* sums) {
     const std::size_t dim = vectors.dim;
     const std::size_t num_codebooks = codes.num_codebooks;
-    const std::size_t blocks = (dim + kDimBlock - 1) / kDimBlock;
-    const std::size_t tasks = num_codebooks * blocks;
+    const std::size_t most_tasks = num_codebooks * ((dim + kNarrowestBlock - 1) / kNarrowestBlock);
+    threads = useful_threads(threads, most_tasks, codes.num_vectors * num_codebooks * dim);
+    const std::size_t block = block_width(dim, num_codebooks, static_cast<std::size_t>(threads));
+    const std::size_t tasks = num_codebooks * ((dim + block - 1) / block);
     const auto add_rows = active_kernels().statistics.add_rows;
     std::vector<Buckets> buckets(num_codebooks);
-    threads = useful_threads(threads, tasks, codes.num_vectors * num_codebooks * dim);
     for (std::size_t begin = 0; begin < codes.num_vectors; begin += kSorted) {
         const std::size_t end = std::min(begin + kSorted, codes.num_vectors);
 #pragma omp parallel num_threads(threads)
@@ -174,9 +184,8 @@ void add_to_sums(VectorsView vectors, CodesView codes, std::size_t codebook_size
 #pragma omp for schedule(static)
             for (std::ptrdiff_t task = 0; task < static_cast<std::ptrdiff_t>(tasks); ++task) {
                 const std::size_t m = static_cast<std::size_t>(task) % num_codebooks;
-                const std::size_t first =
-                    static_cast<std::size_t>(task) / num_codebooks * kDimBlock;
-                const std::size_t width = std::min(kDimBlock, dim - first);
+                const std::size_t first = static_cast<std::size_t>(task) / num_codebooks * block;
+                const std::size_t width = std::min(block, dim - first);
                 const Buckets& bucket = buckets[m];
                 std::size_t row = 0;
                 for (std::size_t k = 0; k < codebook_size; ++k) {
