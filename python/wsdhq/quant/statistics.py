@@ -215,9 +215,9 @@ class CodeStatistics:
     def solve(self, ridge: float | None = None) -> NDArray[np.float32]:
         """Codebooks of least squared error for the codes seen: (B^T B + ridge I)^-1 B^T X.
 
-        Solved by Cholesky in double on the lower half of B^T B; no inverse is formed. B^T B is always singular (the rows
-        of B sum to num_codebooks), so the ridge is required. The metric of an objective
-        cancels: these codebooks are the best under every metric.
+        Solved by Cholesky in double, on the lower half of B^T B; no inverse is formed. B^T B is
+        always singular (the rows of B sum to num_codebooks), so the ridge is required. The metric
+        of an objective cancels: these codebooks are the best under every metric.
 
         Parameters
         ----------
