@@ -123,6 +123,9 @@ std::size_t block_width(std::size_t dim, std::size_t num_codebooks, std::size_t 
 void add_to_histogram(CodesView codes, std::size_t codebook_size, int threads, Interrupt& interrupt,
                       std::int64_t* histogram) {
     const std::size_t num_codebooks = codes.num_codebooks;
+    if (codes.num_vectors == 0 || num_codebooks == 0) {
+        return;
+    }
     const std::vector<Pair> pairs = pairs_of(num_codebooks);
     const auto tasks = static_cast<std::ptrdiff_t>(pairs.size());
     const std::size_t stretch =
@@ -165,6 +168,9 @@ void add_to_sums(VectorsView vectors, CodesView codes, std::size_t codebook_size
                  Interrupt& interrupt, double* sums) {
     const std::size_t dim = vectors.dim;
     const std::size_t num_codebooks = codes.num_codebooks;
+    if (codes.num_vectors == 0 || num_codebooks == 0 || dim == 0) {
+        return;
+    }
     const std::size_t most_tasks = num_codebooks * ((dim + kNarrowestBlock - 1) / kNarrowestBlock);
     threads = useful_threads(threads, most_tasks, codes.num_vectors * num_codebooks * dim);
     const std::size_t block = block_width(dim, num_codebooks, static_cast<std::size_t>(threads));
