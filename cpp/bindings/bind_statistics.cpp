@@ -4,35 +4,47 @@
 namespace wsdhq::bindings {
 namespace {
 
-// Adds vectors and codes to histogram (M, K, M, K) and sums (M, K, D) in place.
-void update_statistics(const FloatArray& vectors, const CodeArray& codes, IntArray& histogram,
-                       DoubleArray& sums, int threads) {
-    check_shape(sums, "sums", {-1, -1, -1});
-    const py::ssize_t num_codebooks = sums.shape(0);
-    const py::ssize_t codebook_size = sums.shape(1);
+// Adds codes to histogram (M, K, M, K) in place.
+void update_histogram(const CodeArray& codes, IntArray& histogram, int threads) {
+    check_shape(histogram, "histogram", {-1, -1, -1, -1});
+    const py::ssize_t num_codebooks = histogram.shape(0);
+    const py::ssize_t codebook_size = histogram.shape(1);
     check_shape(histogram, "histogram",
                 {num_codebooks, codebook_size, num_codebooks, codebook_size});
-    check_shape(vectors, "vectors", {-1, sums.shape(2)});
-    check_shape(codes, "codes", {vectors.shape(0), num_codebooks});
+    check_shape(codes, "codes", {-1, num_codebooks});
     check_threads(threads);
     const CodesView code_view = codes_view(codes);
     const auto size = static_cast<std::size_t>(codebook_size);
     check_codes(code_view, size);
+    std::int64_t* data = histogram.mutable_data();
+    run_released(
+        [&](Interrupt& interrupt) { add_to_histogram(code_view, size, threads, interrupt, data); });
+}
+
+// Adds vectors to sums (M, K, D) in place.
+void update_sums(const FloatArray& vectors, const CodeArray& codes, DoubleArray& sums,
+                 int threads) {
+    check_shape(sums, "sums", {-1, -1, -1});
+    check_shape(vectors, "vectors", {-1, sums.shape(2)});
+    check_shape(codes, "codes", {vectors.shape(0), sums.shape(0)});
+    check_threads(threads);
+    const CodesView code_view = codes_view(codes);
+    const auto size = static_cast<std::size_t>(sums.shape(1));
+    check_codes(code_view, size);
     const VectorsView vector_view = vectors_view(vectors);
-    std::int64_t* histogram_data = histogram.mutable_data();
-    double* sums_data = sums.mutable_data();
+    double* data = sums.mutable_data();
     run_released([&](Interrupt& interrupt) {
-        add_to_histogram(code_view, size, threads, interrupt, histogram_data);
-        add_to_sums(vector_view, code_view, size, threads, interrupt, sums_data);
+        add_to_sums(vector_view, code_view, size, threads, interrupt, data);
     });
 }
 
 }  // namespace
 
 void bind_statistics(py::module_& module) {
-    module.def("update_statistics", &update_statistics, py::arg("vectors").noconvert(),
-               py::arg("codes").noconvert(), py::arg("histogram").noconvert(),
-               py::arg("sums").noconvert(), py::arg("threads"));
+    module.def("update_histogram", &update_histogram, py::arg("codes").noconvert(),
+               py::arg("histogram").noconvert(), py::arg("threads"));
+    module.def("update_sums", &update_sums, py::arg("vectors").noconvert(),
+               py::arg("codes").noconvert(), py::arg("sums").noconvert(), py::arg("threads"));
     module.def(
         "check_codes",
         [](const CodeArray& codes, std::size_t codebook_size) {

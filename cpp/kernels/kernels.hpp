@@ -9,6 +9,7 @@
 #include "encode_kernels.hpp"
 #include "product_kernels.hpp"
 #include "search_kernels.hpp"
+#include "statistics_kernels.hpp"
 
 namespace wsdhq::kernels {
 
@@ -17,6 +18,7 @@ struct KernelTable {
     ProductKernels products;
     EncodeKernels encode;
     SearchKernels search;
+    StatisticsKernels statistics;
 };
 
 // The levels that this build holds and this processor runs, the fastest first, ended by nullptr.

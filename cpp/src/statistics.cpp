@@ -4,87 +4,208 @@
 #include <vector>
 
 #include "parallel.hpp"
+#include "wsdhq/cpu.hpp"
 
 namespace wsdhq {
 namespace {
 
-constexpr std::size_t kDimBlock = 64;    // dimensions that one task sums
-constexpr std::size_t kStretch = 65536;  // vectors between two looks at the interrupt
+// Codes of one stretch, a codebook's one after the other.
+constexpr std::size_t kTransposedBytes = 4 << 20;
+// A row of counters is this much longer than a codebook, so that a column of them falls into
+// different sets of the cache: it is read when the block is mirrored.
+constexpr std::size_t kCounterPadding = 16;
 
-}  // namespace
+// Vectors that are sorted by code at once, and the most and the fewest dimensions that one task
+// sums: few calls, and values that stay near while every codebook adds them up.
+constexpr std::size_t kSorted = 2048;
+constexpr std::size_t kWidestBlock = 320;
+constexpr std::size_t kNarrowestBlock = 64;
+static_assert(kSorted < 65536, "rows are numbered in 16 bits");
 
-void add_to_histogram(CodesView codes, std::size_t codebook_size, int threads, Interrupt& interrupt,
-                      std::int64_t* histogram) {
-    const std::size_t num_codebooks = codes.num_codebooks;
-    const std::size_t num_codewords = num_codebooks * codebook_size;
-    struct Pair {
-        std::size_t first, second;
-    };
+struct Pair {
+    std::size_t first, second;
+};
+
+std::vector<Pair> pairs_of(std::size_t num_codebooks) {
     std::vector<Pair> pairs;
     for (std::size_t first = 0; first < num_codebooks; ++first) {
         for (std::size_t second = first; second < num_codebooks; ++second) {
             pairs.push_back({first, second});
         }
     }
-    const auto count = static_cast<std::ptrdiff_t>(pairs.size());
-    threads = useful_threads(threads, pairs.size(), codes.num_vectors * pairs.size());
-#pragma omp parallel for num_threads(threads) schedule(dynamic)
-    for (std::ptrdiff_t task = 0; task < count; ++task) {
-        const Pair pair = pairs[static_cast<std::size_t>(task)];
-        std::int64_t* block =
-            histogram + pair.first * codebook_size * num_codewords + pair.second * codebook_size;
-        for (std::size_t begin = 0; begin < codes.num_vectors; begin += kStretch) {
-            if (interrupt.requested(thread_number() == 0)) {
-                break;
-            }
-            const std::size_t end = std::min(begin + kStretch, codes.num_vectors);
-            for (std::size_t n = begin; n < end; ++n) {
-                const std::uint8_t* code = codes.row(n);
-                ++block[code[pair.first] * num_codewords + code[pair.second]];
+    return pairs;
+}
+
+// The blocks of the histogram that belong to one pair of codebooks, and to no other.
+class PairBlocks {
+public:
+    PairBlocks(std::int64_t* histogram, std::size_t num_codebooks, std::size_t codebook_size,
+               Pair pair)
+        : num_codewords_(num_codebooks * codebook_size),
+          codebook_size_(codebook_size),
+          mirrored_(pair.first != pair.second),
+          upper_(histogram + (pair.first * num_codewords_ + pair.second) * codebook_size),
+          lower_(histogram + (pair.second * num_codewords_ + pair.first) * codebook_size) {}
+
+    // Straight into the histogram: for fewer vectors than a block has counters.
+    void count(const std::uint8_t* first, const std::uint8_t* second, std::size_t num_vectors) {
+        for (std::size_t n = 0; n < num_vectors; ++n) {
+            ++upper_[first[n] * num_codewords_ + second[n]];
+            if (mirrored_) {
+                ++lower_[second[n] * num_codewords_ + first[n]];
             }
         }
     }
-    interrupt.throw_if_requested();
-    for (const Pair& pair : pairs) {
-        if (pair.first == pair.second) {
-            continue;
+
+    // By way of small counters that stay in the cache.
+    void count(const std::uint8_t* first, const std::uint8_t* second, std::size_t num_vectors,
+               std::vector<std::uint32_t>& counters) {
+        const std::size_t stride = codebook_size_ + kCounterPadding;
+        counters.assign(codebook_size_ * stride, 0);
+        for (std::size_t n = 0; n < num_vectors; ++n) {
+            ++counters[first[n] * stride + second[n]];
         }
-        for (std::size_t k = 0; k < codebook_size; ++k) {
-            for (std::size_t l = 0; l < codebook_size; ++l) {
-                const std::size_t i = pair.first * codebook_size + k;
-                const std::size_t j = pair.second * codebook_size + l;
-                histogram[j * num_codewords + i] = histogram[i * num_codewords + j];
+        for (std::size_t k = 0; k < codebook_size_; ++k) {
+            for (std::size_t l = 0; l < codebook_size_; ++l) {
+                upper_[k * num_codewords_ + l] += counters[k * stride + l];
             }
         }
+        for (std::size_t l = 0; mirrored_ && l < codebook_size_; ++l) {
+            for (std::size_t k = 0; k < codebook_size_; ++k) {
+                lower_[l * num_codewords_ + k] += counters[k * stride + l];
+            }
+        }
+    }
+
+private:
+    std::size_t num_codewords_;
+    std::size_t codebook_size_;
+    bool mirrored_;
+    std::int64_t* upper_;
+    std::int64_t* lower_;
+};
+
+// Vectors of a stretch in the order of their codes in one codebook, and in their own order within
+// a codeword.
+struct Buckets {
+    std::vector<std::uint16_t> rows = std::vector<std::uint16_t>(kSorted);
+    std::vector<std::uint16_t> ends;  // of each codeword, in rows
+
+    void sort(CodesView codes, std::size_t begin, std::size_t end, std::size_t codebook,
+              std::size_t codebook_size) {
+        ends.assign(codebook_size, 0);
+        for (std::size_t n = begin; n < end; ++n) {
+            ++ends[codes.row(n)[codebook]];
+        }
+        std::uint16_t sum = 0;
+        for (std::uint16_t& each : ends) {
+            const std::uint16_t count = each;
+            each = sum;
+            sum = static_cast<std::uint16_t>(sum + count);
+        }
+        // Starts become ends as the rows are put down.
+        for (std::size_t n = begin; n < end; ++n) {
+            rows[ends[codes.row(n)[codebook]]++] = static_cast<std::uint16_t>(n - begin);
+        }
+    }
+};
+
+// As wide as leaves no thread without a block. Sums do not depend on it.
+std::size_t block_width(std::size_t dim, std::size_t num_codebooks, std::size_t threads) {
+    const std::size_t blocks = (threads + num_codebooks - 1) / num_codebooks;
+    const std::size_t even = (dim + blocks - 1) / blocks;
+    const std::size_t rounded = (even + kNarrowestBlock - 1) / kNarrowestBlock * kNarrowestBlock;
+    return std::min(rounded, kWidestBlock);
+}
+
+}  // namespace
+
+void add_to_histogram(CodesView codes, std::size_t codebook_size, int threads, Interrupt& interrupt,
+                      std::int64_t* histogram) {
+    const std::size_t num_codebooks = codes.num_codebooks;
+    if (codes.num_vectors == 0 || num_codebooks == 0) {
+        return;
+    }
+    const std::vector<Pair> pairs = pairs_of(num_codebooks);
+    const auto tasks = static_cast<std::ptrdiff_t>(pairs.size());
+    const std::size_t stretch =
+        std::min(codes.num_vectors, std::max<std::size_t>(1, kTransposedBytes / num_codebooks));
+    std::vector<std::uint8_t> transposed(stretch * num_codebooks);
+    threads = useful_threads(threads, pairs.size(), codes.num_vectors * pairs.size());
+    std::vector<std::vector<std::uint32_t>> counters(static_cast<std::size_t>(threads));
+    for (std::size_t begin = 0; begin < codes.num_vectors; begin += stretch) {
+        const std::size_t count = std::min(stretch, codes.num_vectors - begin);
+        for (std::size_t n = 0; n < count; ++n) {
+            const std::uint8_t* code = codes.row(begin + n);
+            for (std::size_t m = 0; m < num_codebooks; ++m) {
+                transposed[m * stretch + n] = code[m];
+            }
+        }
+        // Emptying the counters of a block into the histogram costs more than a count of this
+        // many vectors there.
+        const bool few = 4 * count < codebook_size * codebook_size;
+#pragma omp parallel for num_threads(threads) schedule(dynamic)
+        for (std::ptrdiff_t task = 0; task < tasks; ++task) {
+            if (interrupt.requested(thread_number() == 0)) {
+                continue;
+            }
+            const Pair pair = pairs[static_cast<std::size_t>(task)];
+            PairBlocks blocks(histogram, num_codebooks, codebook_size, pair);
+            const std::uint8_t* first = transposed.data() + pair.first * stretch;
+            const std::uint8_t* second = transposed.data() + pair.second * stretch;
+            if (few) {
+                blocks.count(first, second, count);
+            } else {
+                blocks.count(first, second, count,
+                             counters[static_cast<std::size_t>(thread_number())]);
+            }
+        }
+        interrupt.throw_if_requested();
     }
 }
 
 void add_to_sums(VectorsView vectors, CodesView codes, std::size_t codebook_size, int threads,
                  Interrupt& interrupt, double* sums) {
     const std::size_t dim = vectors.dim;
-    const std::size_t blocks = (dim + kDimBlock - 1) / kDimBlock;
-    const std::size_t tasks = codes.num_codebooks * blocks;
-    const auto count = static_cast<std::ptrdiff_t>(tasks);
-    threads = useful_threads(threads, tasks, codes.num_vectors * codes.num_codebooks * dim);
-#pragma omp parallel for num_threads(threads) schedule(dynamic)
-    for (std::ptrdiff_t task = 0; task < count; ++task) {
-        const std::size_t m = static_cast<std::size_t>(task) / blocks;
-        const std::size_t first = static_cast<std::size_t>(task) % blocks * kDimBlock;
-        const std::size_t last = std::min(first + kDimBlock, dim);
-        for (std::size_t begin = 0; begin < codes.num_vectors; begin += kStretch) {
-            if (interrupt.requested(thread_number() == 0)) {
-                break;
+    const std::size_t num_codebooks = codes.num_codebooks;
+    if (codes.num_vectors == 0 || num_codebooks == 0 || dim == 0) {
+        return;
+    }
+    const std::size_t most_tasks = num_codebooks * ((dim + kNarrowestBlock - 1) / kNarrowestBlock);
+    threads = useful_threads(threads, most_tasks, codes.num_vectors * num_codebooks * dim);
+    const std::size_t block = block_width(dim, num_codebooks, static_cast<std::size_t>(threads));
+    const std::size_t tasks = num_codebooks * ((dim + block - 1) / block);
+    const auto add_rows = active_kernels().statistics.add_rows;
+    std::vector<Buckets> buckets(num_codebooks);
+    for (std::size_t begin = 0; begin < codes.num_vectors; begin += kSorted) {
+        const std::size_t end = std::min(begin + kSorted, codes.num_vectors);
+#pragma omp parallel num_threads(threads)
+        {
+#pragma omp for schedule(static)
+            for (std::ptrdiff_t m = 0; m < static_cast<std::ptrdiff_t>(num_codebooks); ++m) {
+                const auto codebook = static_cast<std::size_t>(m);
+                buckets[codebook].sort(codes, begin, end, codebook, codebook_size);
             }
-            const std::size_t end = std::min(begin + kStretch, codes.num_vectors);
-            for (std::size_t n = begin; n < end; ++n) {
-                double* out = sums + (m * codebook_size + codes.row(n)[m]) * dim;
-                for (std::size_t d = first; d < last; ++d) {
-                    out[d] += vectors.row(n)[d];
+            // A thread takes neighbours, which share their block of the vectors.
+#pragma omp for schedule(static)
+            for (std::ptrdiff_t task = 0; task < static_cast<std::ptrdiff_t>(tasks); ++task) {
+                const std::size_t m = static_cast<std::size_t>(task) % num_codebooks;
+                const std::size_t first = static_cast<std::size_t>(task) / num_codebooks * block;
+                const std::size_t width = std::min(block, dim - first);
+                const Buckets& bucket = buckets[m];
+                std::size_t row = 0;
+                for (std::size_t k = 0; k < codebook_size; ++k) {
+                    const std::size_t count = bucket.ends[k] - row;
+                    if (count > 0) {
+                        add_rows(vectors.row(begin) + first, dim, bucket.rows.data() + row, count,
+                                 width, sums + (m * codebook_size + k) * dim + first);
+                    }
+                    row += count;
                 }
             }
         }
+        interrupt.throw_if_requested();
     }
-    interrupt.throw_if_requested();
 }
 
 }  // namespace wsdhq

@@ -10,12 +10,9 @@ def check_codes(codes: NDArray[uint8], codebook_size: int) -> None: ...
 def decode(
     codebooks: NDArray[float32], codes: NDArray[uint8], threads: int
 ) -> NDArray[float32]: ...
-def update_statistics(
-    vectors: NDArray[float32],
-    codes: NDArray[uint8],
-    histogram: NDArray[int64],
-    sums: NDArray[float64],
-    threads: int,
+def update_histogram(codes: NDArray[uint8], histogram: NDArray[int64], threads: int) -> None: ...
+def update_sums(
+    vectors: NDArray[float32], codes: NDArray[uint8], sums: NDArray[float64], threads: int
 ) -> None: ...
 
 class Encoder:

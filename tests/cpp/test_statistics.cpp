@@ -5,7 +5,7 @@ using namespace wsdhq;
 
 WSDHQ_CASE(statistics_equal_plain_loops_at_any_number_of_threads) {
     test::Numbers numbers(4);
-    constexpr std::size_t n = 501, dim = 71, m = 3, k = 5;
+    constexpr std::size_t n = 12'001, dim = 71, m = 3, k = 5;  // worth two threads
     const auto vectors = numbers.values(n * dim);
     const auto codes = numbers.codes(n * m, k);
     std::vector<std::int64_t> expected(m * k * m * k);
@@ -31,4 +31,19 @@ WSDHQ_CASE(statistics_equal_plain_loops_at_any_number_of_threads) {
         WSDHQ_CHECK(histogram == expected);
         WSDHQ_CHECK(sums == expected_sums);
     }
+}
+
+WSDHQ_CASE(statistics_of_nothing_are_left_alone) {
+    const std::vector<float> vectors(3);
+    const std::vector<std::uint8_t> codes(3);
+    Interrupt interrupt;
+    std::int64_t count = 7;
+    double sum = 7.0;
+    add_to_histogram({codes.data(), 3, 0}, 1, 2, interrupt, &count);
+    add_to_histogram({codes.data(), 0, 1}, 1, 2, interrupt, &count);
+    add_to_sums({vectors.data(), 3, 1}, {codes.data(), 3, 0}, 1, 2, interrupt, &sum);
+    add_to_sums({vectors.data(), 0, 1}, {codes.data(), 0, 1}, 1, 2, interrupt, &sum);
+    add_to_sums({vectors.data(), 3, 0}, {codes.data(), 3, 1}, 1, 2, interrupt, &sum);
+    WSDHQ_CHECK(count == 7);
+    WSDHQ_CHECK(sum == 7.0);
 }

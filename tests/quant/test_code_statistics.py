@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import oracle
-from wsdhq.quant import CodeStatistics
+from wsdhq.quant import CodeStatistics, simd_levels
 
 SHAPES = st.tuples(
     st.integers(0, 40), st.integers(1, 21), st.integers(1, 4), st.sampled_from([1, 2, 5, 16, 31])
@@ -149,3 +149,138 @@ def test_merging_with_itself_doubles() -> None:
     s.merge(s)
     assert int(s.count) == 60
     np.testing.assert_array_equal(s.sums, expected)
+
+
+def sums_in_order(p: oracle.Problem) -> np.ndarray:
+    """Row sums in double, vector after vector: the order that `update` promises."""
+    expected = np.zeros((p.codebooks.shape[0] * p.codebooks.shape[1], p.X.shape[1]))
+    for n, code in enumerate(p.codes):
+        for m, k in enumerate(code):
+            expected[m * p.codebooks.shape[1] + k] += p.X[n]
+    return expected
+
+
+@pytest.mark.parametrize("level", simd_levels())
+def test_sums_are_the_same_bits_at_any_level_cut_and_number_of_threads(
+    level: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # More vectors than are sorted at once, more dimensions than one task sums.
+    p = oracle.float_problem(5, 4500, 331, 3, 37)
+    p.X[...] *= np.float32(10) ** np.random.default_rng(0).integers(-6, 7, p.X.shape)
+    expected = sums_in_order(p)
+    monkeypatch.setenv("WSDHQ_SIMD", level)
+    for threads in (1, 2, 5):
+        for cuts in ([], [1], [2047, 2049], [700, 3000, 3001]):
+            s = CodeStatistics(3, 37, 331, threads=threads)
+            for first, last in zip([0, *cuts], [*cuts, len(p.X)]):
+                s.update(p.X[first:last], p.codes[first:last])
+            np.testing.assert_array_equal(s.sums.reshape(expected.shape), expected)
+
+
+@pytest.mark.parametrize(
+    ("num_vectors", "num_codebooks", "codebook_size"),
+    [
+        # On both sides of where counting in a small block begins to pay.
+        (63, 3, 16),
+        (64, 3, 16),
+        (16_383, 2, 256),
+        (16_384, 2, 256),
+        # Several threads; and more vectors than are transposed at once.
+        (70_000, 8, 5),
+        (70_000, 64, 2),
+    ],
+)
+def test_histogram_is_the_whole_symmetric_matrix_of_counts(
+    num_vectors: int, num_codebooks: int, codebook_size: int
+) -> None:
+    rng = np.random.default_rng(1)
+    codes = rng.integers(0, codebook_size, (num_vectors, num_codebooks), dtype=np.uint8)
+    size = num_codebooks * codebook_size
+    one_hot = np.zeros((num_vectors, size), np.float32)
+    columns = np.arange(num_codebooks) * codebook_size + codes
+    np.put_along_axis(one_hot, columns, 1, axis=1)
+    expected = (one_hot.T @ one_hot).astype(np.int64)
+    X = np.zeros((num_vectors, 1), np.float32)
+    for threads in (1, 4):
+        s = CodeStatistics(num_codebooks, codebook_size, 1, threads=threads)
+        s.update(X, codes)
+        np.testing.assert_array_equal(s.histogram.reshape(size, size), expected)
+        s.update(X[:10], codes[:10])
+        more = one_hot[:10].T @ one_hot[:10]
+        np.testing.assert_array_equal(s.histogram.reshape(size, size), expected + more)
+
+
+def test_a_bad_value_in_a_later_chunk_changes_nothing() -> None:
+    # Four vectors of this dimension fill a chunk.
+    X = np.random.default_rng(0).standard_normal((6, 1 << 20), dtype=np.float32)
+    codes = np.array([[0], [1], [0], [1], [0], [1]], np.uint8)
+    s = CodeStatistics(1, 2, 1 << 20).update(X, codes)
+    sums, histogram = s.sums.copy(), s.histogram.copy()
+    array = s.sums
+    X[5, 7] = np.nan
+    with pytest.raises(ValueError, match="X: row 5, column 7"):
+        s.update(X, codes)
+    assert s.count == 6
+    assert s.sums is array
+    np.testing.assert_array_equal(s.sums, sums)
+    np.testing.assert_array_equal(s.histogram, histogram)
+
+
+@pytest.mark.parametrize(
+    ("num_codebooks", "codebook_size"), [(1, 255), (1, 256), (2, 128), (2, 129), (3, 171), (5, 160)]
+)
+def test_solve_over_several_blocks_of_columns(num_codebooks: int, codebook_size: int) -> None:
+    p = oracle.float_problem(7, 900, 6, num_codebooks, codebook_size)
+    expected = oracle.solve_ridge(p.X, p.codes, codebook_size, 0.1)
+    np.testing.assert_allclose(collect(p).solve(ridge=0.1), expected, rtol=1e-4, atol=1e-5)
+
+
+def hard_codes(name: str) -> np.ndarray:
+    rng = np.random.default_rng(2)
+    codes = rng.integers(0, 100, (3000, 4), dtype=np.uint8)
+    if name == "unused":
+        codes[codes % 3 == 1] = 0
+    elif name == "identical":
+        codes[:] = codes[:, :1]
+    elif name == "few":
+        codes = codes[:150]
+    elif name == "one codeword":
+        codes[:, 1:] = 3
+    return codes
+
+
+@pytest.mark.parametrize("name", ["unused", "identical", "few", "one codeword"])
+@pytest.mark.parametrize("repeats", [1, 1_000_003])
+def test_default_ridge_in_hard_cases(name: str, repeats: int) -> None:
+    # 400 codewords: two blocks of columns. Repeated vectors stand for data that were merged.
+    codes = hard_codes(name)
+    X = np.random.default_rng(3).standard_normal((len(codes), 5)).astype(np.float32)
+    s = CodeStatistics(4, 100, 5).update(X, codes)
+    s.histogram *= repeats
+    s.sums *= repeats
+    s.count *= repeats
+    solution = s.solve()
+    best = oracle.solve_pseudo_inverse(X, codes, 100)
+    energy = float(np.mean(oracle.quadratic(X, None)))
+    cost = oracle.distortion(X, solution, codes)
+    assert cost <= oracle.distortion(X, best, codes) + 1e-5 * energy
+    np.testing.assert_array_equal(solution[s.unused()], 0)
+
+
+@pytest.mark.parametrize("name", ["unused", "identical", "few", "one codeword"])
+def test_too_small_a_ridge_is_refused(name: str) -> None:
+    codes = hard_codes(name)
+    s = CodeStatistics(4, 100, 2).update(np.ones((len(codes), 2), np.float32), codes)
+    before = s.histogram.copy()
+    with pytest.raises(ValueError, match=r"ridge: 1e-30 is too small"):
+        s.solve(ridge=1e-30)
+    np.testing.assert_array_equal(s.histogram, before)
+
+
+def test_one_codebook_takes_any_ridge() -> None:
+    # B^T B is diagonal: with no second codebook nothing cancels.
+    p = oracle.float_problem(4, 500, 3, 1, 44)
+    solution = collect(p).solve(ridge=1e-30)
+    counts = np.bincount(p.codes[:, 0], minlength=p.codebooks.shape[1])[:, None]
+    means = sums_in_order(p) / np.maximum(counts, 1)
+    np.testing.assert_allclose(solution[0], means, rtol=1e-6, atol=1e-7)
