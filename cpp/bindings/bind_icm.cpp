@@ -65,9 +65,44 @@ CodeArray encode(const Encoder& encoder, const FloatArray& vectors,
     return out;
 }
 
+FloatArray noisy_codebooks(const FloatArray& codebooks, double temperature, std::uint64_t seed,
+                           std::uint32_t iteration) {
+    const CodebooksView view = codebooks_view(codebooks);
+    FloatArray out({codebooks.shape(0), codebooks.shape(1), codebooks.shape(2)});
+    float* data = out.mutable_data();
+    run_released([&](Interrupt&) {
+        const CentredCodebooks centred(view);
+        const std::vector<float> noisy =
+            perturb_codebooks(view, noise_deviation(centred), temperature, seed, iteration);
+        std::copy(noisy.begin(), noisy.end(), data);
+    });
+    return out;
+}
+
+FloatArray noisy_vectors(const FloatArray& vectors, const FloatArray& codebooks,
+                         double temperature, std::uint64_t seed, std::uint32_t iteration,
+                         int threads) {
+    const CodebooksView view = codebooks_view(codebooks);
+    check_shape(vectors, "vectors", {-1, codebooks.shape(2)});
+    check_threads(threads);
+    FloatArray out({vectors.shape(0), vectors.shape(1)});
+    const VectorsView rows = vectors_view(vectors);
+    float* data = out.mutable_data();
+    run_released([&](Interrupt& interrupt) {
+        perturb_vectors(rows, noise_deviation(CentredCodebooks(view)), temperature, seed,
+                        iteration, threads, interrupt, data);
+    });
+    return out;
+}
+
 }  // namespace
 
 void bind_icm(py::module_& module) {
+    module.def("perturb_codebooks", &noisy_codebooks, py::arg("codebooks").noconvert(),
+               py::arg("temperature"), py::arg("seed"), py::arg("iteration"));
+    module.def("perturb_vectors", &noisy_vectors, py::arg("vectors").noconvert(),
+               py::arg("codebooks").noconvert(), py::arg("temperature"), py::arg("seed"),
+               py::arg("iteration"), py::arg("threads"));
     py::class_<Encoder>(module, "Encoder")
         .def(py::init(&make_encoder), py::arg("codebooks").noconvert(),
              py::arg("metric").noconvert(), py::arg("threads"))

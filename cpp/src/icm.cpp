@@ -226,7 +226,7 @@ void Encoder::encode(VectorsView vectors, bool warm, const EncodeSettings& wante
                 continue;
             }
             const std::vector<float> perturbed = perturb_codebooks(
-                centred_, deviation_, temperature(i, settings.iterations), settings.seed, i);
+                centred_.view(), deviation_, temperature(i, settings.iterations), settings.seed, i);
             const EncodingTables tables({perturbed.data(), bytes, codebook_size(), dim()}, metric(),
                                         kernels, threads, interrupt);
             std::vector<BlockSweeps> sweeps(static_cast<std::size_t>(threads),

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "parallel.hpp"
 #include "wsdhq/random.hpp"
 
 namespace wsdhq {
@@ -35,19 +36,19 @@ std::vector<double> noise_deviation(const CentredCodebooks& codebooks) {
     return deviation;
 }
 
-std::vector<float> perturb_codebooks(const CentredCodebooks& codebooks,
+std::vector<float> perturb_codebooks(CodebooksView codebooks,
                                      const std::vector<double>& deviation, double temperature,
                                      std::uint64_t seed, std::uint32_t iteration) {
     const std::size_t dim = codebooks.dim;
     const std::size_t size = codebooks.codebook_size * dim;
     const double scale = temperature / static_cast<double>(codebooks.num_codebooks);
-    std::vector<float> perturbed(codebooks.values.size());
+    std::vector<float> perturbed(codebooks.num_codebooks * size);
     std::vector<double> draws(size);
     for (std::size_t m = 0; m < codebooks.num_codebooks; ++m) {
         random::normals(seed, random::Stream::codebook_noise, iteration,
                         static_cast<std::uint32_t>(m), size, draws.data());
         for (std::size_t i = 0; i < size; ++i) {
-            perturbed[m * size + i] = static_cast<float>(codebooks.values[m * size + i] +
+            perturbed[m * size + i] = static_cast<float>(codebooks.data[m * size + i] +
                                                          scale * deviation[i % dim] * draws[i]);
         }
     }
@@ -61,6 +62,27 @@ void perturb_vector(const float* vector, const std::vector<double>& deviation, d
     for (std::size_t d = 0; d < dim; ++d) {
         out[d] = static_cast<float>(vector[d] + temperature * deviation[d] * scratch[d]);
     }
+}
+
+void perturb_vectors(VectorsView vectors, const std::vector<double>& deviation, double temperature,
+                     std::uint64_t seed, std::uint32_t iteration, int threads,
+                     Interrupt& interrupt, float* out) {
+    const std::size_t dim = vectors.dim;
+    const auto count = static_cast<std::ptrdiff_t>(vectors.num_vectors);
+    threads = useful_threads(threads, vectors.num_vectors, vectors.num_vectors * dim * 64);
+    std::vector<double> scratch(static_cast<std::size_t>(threads) * dim);
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (std::ptrdiff_t i = 0; i < count; ++i) {
+        const auto thread = static_cast<std::size_t>(thread_number());
+        if (interrupt.requested(thread == 0)) {
+            continue;
+        }
+        const auto n = static_cast<std::size_t>(i);
+        const std::uint64_t key = random::hash_bytes(vectors.row(n), dim * sizeof(float), seed);
+        perturb_vector(vectors.row(n), deviation, temperature, key, iteration,
+                       scratch.data() + thread * dim, out + n * dim);
+    }
+    interrupt.throw_if_requested();
 }
 
 }  // namespace wsdhq

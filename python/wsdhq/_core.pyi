@@ -15,6 +15,18 @@ def update_sums(
     vectors: NDArray[float32], codes: NDArray[uint8], sums: NDArray[float64], threads: int
 ) -> None: ...
 
+def perturb_codebooks(
+    codebooks: NDArray[float32], temperature: float, seed: int, iteration: int
+) -> NDArray[float32]: ...
+def perturb_vectors(
+    vectors: NDArray[float32],
+    codebooks: NDArray[float32],
+    temperature: float,
+    seed: int,
+    iteration: int,
+    threads: int,
+) -> NDArray[float32]: ...
+
 class Encoder:
     def __init__(
         self, codebooks: NDArray[float32], metric: NDArray[float32] | None, threads: int
@@ -26,6 +38,7 @@ class Encoder:
         iterations: int,
         relaxation: str,
         seed: int,
+        beam_width: int,
         threads: int,
     ) -> NDArray[uint8]: ...
 

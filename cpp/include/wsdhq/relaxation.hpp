@@ -21,7 +21,7 @@ double temperature(std::uint32_t iteration, std::uint32_t num_iterations);
 std::vector<double> noise_deviation(const CentredCodebooks& codebooks);
 
 // C + (T / M) e, the noise keyed by (seed, iteration, codebook, draw).
-std::vector<float> perturb_codebooks(const CentredCodebooks& codebooks,
+std::vector<float> perturb_codebooks(CodebooksView codebooks,
                                      const std::vector<double>& deviation, double temperature,
                                      std::uint64_t seed, std::uint32_t iteration);
 
@@ -29,5 +29,11 @@ std::vector<float> perturb_codebooks(const CentredCodebooks& codebooks,
 // the hash of the seed and the vector's own bytes. `scratch` holds dim draws.
 void perturb_vector(const float* vector, const std::vector<double>& deviation, double temperature,
                     std::uint64_t key, std::uint32_t iteration, double* scratch, float* out);
+
+// The same for all rows into `out` (num_vectors, dim), keyed by (seed, the row's own bytes,
+// iteration, draw). Throws Cancelled.
+void perturb_vectors(VectorsView vectors, const std::vector<double>& deviation, double temperature,
+                     std::uint64_t seed, std::uint32_t iteration, int threads,
+                     Interrupt& interrupt, float* out);
 
 }  // namespace wsdhq

@@ -26,7 +26,7 @@ Relaxation = Literal["codebooks", "data"] | None
 MOST_ITERATIONS = 2**31 - 1
 MOST_SEED = 2**64 - 1
 MOST_BEAM_WIDTH = 1024
-BEAM_WIDTH = 16
+BEAM_WIDTH = 32
 
 
 def check_relaxation(value: object) -> str:

@@ -11,34 +11,33 @@ from numpy.typing import ArrayLike, NDArray
 
 from wsdhq import _core
 from wsdhq.quant.encoding import (
+    BEAM_WIDTH,
+    MOST_BEAM_WIDTH,
     MOST_ITERATIONS,
     MOST_SEED,
     Relaxation,
     check_relaxation,
     encode_chunks,
 )
-from wsdhq.quant.initialise import residual_codebooks, slice_codebooks
+from wsdhq.quant.fitting import fit_codebooks, mean_distortion
 from wsdhq.quant.persistence import read_tensors, write_tensors
-from wsdhq.quant.statistics import CodeStatistics, check_ridge
+from wsdhq.quant.statistics import check_ridge
 from wsdhq.quant.threads import resolve_threads
 from wsdhq.quant.validation import (
-    FloatMatrix,
     as_codebooks,
     as_codes,
     as_integer,
     as_metric,
     as_vectors,
     check_num_codewords,
-    float32_chunks,
 )
 
 __all__ = ["AdditiveQuantizer"]
 
 logger = logging.getLogger("wsdhq.quant")
 
-# Of the encoder, inside one iteration of fit and in encode by default.
-FIT_ENCODE_ITERATIONS = 4
-ENCODE_ITERATIONS = 8
+# Sweeps of the encoder that end where nothing changes, long before their number.
+TO_THE_END = 1000
 
 
 class AdditiveQuantizer:
@@ -62,10 +61,15 @@ class AdditiveQuantizer:
     iterations : int, at least 0
         Alternations of codebooks and codes in `fit`.
     relaxation : "codebooks", "data" or None
-        Stochastic relaxation of LSQ++ in `fit` and `encode`.
+        Stochastic relaxation of LSQ++: noise that `fit` anneals over its iterations, and `encode`
+        over its own when it is given a number of them.
     ridge : float, positive, optional
         Ridge of the codebook solve, in units of vectors; None is negligibly small, see
-        `CodeStatistics.solve`.
+        `CodeStatistics.solve`. `fit` begins with more, so that codebooks come to be of like size,
+        and ends with this.
+    beam_width : int, 1 to 1024
+        Partial codes that `encode` keeps while it makes a start: more give better codes and take
+        longer in proportion. 1 is greedy.
     seed : int, 0 to 2**64 - 1
         The same seed gives the same codebooks on one machine, at any number of threads.
     threads : int, optional
@@ -94,6 +98,7 @@ class AdditiveQuantizer:
         iterations: int = 12,
         relaxation: Relaxation = "codebooks",
         ridge: float | None = None,
+        beam_width: int = BEAM_WIDTH,
         seed: int = 0,
         threads: int | None = None,
     ) -> None:
@@ -107,6 +112,7 @@ class AdditiveQuantizer:
         check_relaxation(relaxation)
         self.relaxation = relaxation
         self.ridge = check_ridge(ridge)
+        self.beam_width = as_integer(beam_width, "beam_width", 1, MOST_BEAM_WIDTH)
         self.seed = as_integer(seed, "seed", 0, MOST_SEED)
         resolve_threads(threads)
         self.threads = threads
@@ -194,38 +200,24 @@ class AdditiveQuantizer:
             raise ValueError(f"X: expected at least one vector to fit, got shape {vectors.shape}")
         dim = vectors.shape[1]
         self._check_metric(dim)
-        threads = resolve_threads(self.threads)
-        relaxation = check_relaxation(self.relaxation)
-        if codes is None:
-            start = residual_codebooks if self.init == "residual" else slice_codebooks
-            codebooks = start(
-                vectors, self.num_codebooks, self.codebook_size, self.metric, self.seed, threads
-            )
-            encoder = _core.Encoder(codebooks, self.metric, threads)
-            current = encode_chunks(
-                encoder, vectors, None, self.num_codebooks,
-                iterations=FIT_ENCODE_ITERATIONS, relaxation="none", seed=self.seed,
-                beam_width=16, threads=threads,
-            )  # fmt: skip
-        else:
-            current = as_codes(codes, "codes", self.num_codebooks, self.codebook_size, len(vectors))
-            codebooks = self._solve(vectors, current)[0]
-        history: list[dict[str, Any]] = []
-        for iteration in range(self.iterations):
-            codebooks, reseeded = self._solve(vectors, current)
-            encoder = _core.Encoder(codebooks, self.metric, threads)
-            current = encode_chunks(
-                encoder, vectors, current, self.num_codebooks,
-                iterations=FIT_ENCODE_ITERATIONS, relaxation=relaxation,
-                seed=(self.seed + 0x9E3779B97F4A7C15 * (iteration + 1)) % 2**64,
-                beam_width=0, threads=threads,
-            )  # fmt: skip
-            distortion = self._distortion(vectors, current, codebooks, threads)
-            history.append({"iteration": iteration, "distortion": distortion, "reseeded": reseeded})
-            logger.info(
-                "iteration %d of %d: distortion %.6g, %d codewords re-seeded",
-                iteration + 1, self.iterations, distortion, reseeded,
-            )  # fmt: skip
+        start = (
+            None
+            if codes is None
+            else as_codes(codes, "codes", self.num_codebooks, self.codebook_size, len(vectors))
+        )
+        codebooks, history = fit_codebooks(
+            vectors,
+            start,
+            num_codebooks=self.num_codebooks,
+            codebook_size=self.codebook_size,
+            metric=self.metric,
+            init=self.init,
+            iterations=self.iterations,
+            relaxation=check_relaxation(self.relaxation),
+            ridge=self.ridge,
+            seed=self.seed,
+            threads=resolve_threads(self.threads),
+        )
         self.history = history
         self._set_codebooks(codebooks)
         return self
@@ -246,7 +238,8 @@ class AdditiveQuantizer:
         codes : array (num_vectors, num_codebooks) of uint8, optional
             Codes to start from; the objective of a code never exceeds that of its start.
         iterations : int, optional
-            As in `icm_encode`; None is 8.
+            As in `icm_encode`, with the quantiser's relaxation. None is fastest and nearly best:
+            a start by beam search and sweeps, without relaxation, until nothing changes.
         threads : int, optional
             None is the quantiser's.
 
@@ -267,19 +260,18 @@ class AdditiveQuantizer:
             else as_codes(codes, "codes", self.num_codebooks, self.codebook_size, len(vectors))
         )
         count = resolve_threads(self.threads if threads is None else threads)
-        if iterations is None:
-            iterations = ENCODE_ITERATIONS
         if self._encoder is None:
             self._encoder = _core.Encoder(self.codebooks, self.metric, count)
+        sweeps = TO_THE_END if iterations is None else iterations
         return encode_chunks(
             self._encoder,
             vectors,
             start,
             self.num_codebooks,
-            iterations=as_integer(iterations, "iterations", 0, MOST_ITERATIONS),
-            relaxation=check_relaxation(self.relaxation),
+            iterations=as_integer(sweeps, "iterations", 0, MOST_ITERATIONS),
+            relaxation="none" if iterations is None else check_relaxation(self.relaxation),
             seed=self.seed,
-            beam_width=0 if start is not None else 16,
+            beam_width=self.beam_width if start is None else 0,
             threads=count,
         )
 
@@ -300,7 +292,9 @@ class AdditiveQuantizer:
         """
         vectors = as_vectors(X, "X", self.dim)
         checked = as_codes(codes, "codes", self.num_codebooks, self.codebook_size, len(vectors))
-        return self._distortion(vectors, checked, self.codebooks, resolve_threads(self.threads))
+        return mean_distortion(
+            vectors, checked, self.codebooks, self.metric, resolve_threads(self.threads)
+        )
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the quantiser to one safetensors file, whole or not at all.
@@ -337,6 +331,7 @@ class AdditiveQuantizer:
             "iterations": self.iterations,
             "relaxation": self.relaxation,
             "ridge": self.ridge,
+            "beam_width": self.beam_width,
             "seed": self.seed,
         }
 
@@ -349,7 +344,7 @@ class AdditiveQuantizer:
     ) -> AdditiveQuantizer:
         if "codebooks" not in tensors:
             raise ValueError(f"{path}: holds no codebooks")
-        known = {"init", "iterations", "relaxation", "ridge", "seed"}
+        known = {"init", "iterations", "relaxation", "ridge", "beam_width", "seed"}
         try:
             return cls.from_codebooks(
                 tensors["codebooks"],
@@ -370,62 +365,3 @@ class AdditiveQuantizer:
                 f"metric: expected shape ({dim}, {dim}) for vectors of dimension {dim}, "
                 f"got {self.metric.shape}"
             )
-
-    def _solve(
-        self, vectors: FloatMatrix, codes: NDArray[np.uint8]
-    ) -> tuple[NDArray[np.float32], int]:
-        """Best codebooks for the codes, and how many unused codewords got a new place."""
-        statistics = CodeStatistics(
-            self.num_codebooks, self.codebook_size, vectors.shape[1], self.threads
-        ).update(vectors, codes)
-        codebooks = statistics.solve(self.ridge)
-        unused = np.argwhere(statistics.unused())
-        if len(unused):
-            _reseed(codebooks, unused, vectors, codes, resolve_threads(self.threads))
-        return codebooks, len(unused)
-
-    def _distortion(
-        self,
-        vectors: FloatMatrix,
-        codes: NDArray[np.uint8],
-        codebooks: NDArray[np.float32],
-        threads: int,
-    ) -> float:
-        if len(vectors) == 0:
-            return float("nan")
-        metric = None if self.metric is None else self.metric.astype(np.float64)
-        total = 0.0
-        for first, last, chunk in float32_chunks(vectors, "X"):
-            error = chunk.astype(np.float64) - _core.decode(codebooks, codes[first:last], threads)
-            weighted = error if metric is None else error @ metric
-            total += float(np.einsum("nd,nd->", error, weighted))
-        return total / len(vectors)
-
-
-def _reseed(
-    codebooks: NDArray[np.float32],
-    unused: NDArray[np.int64],
-    vectors: FloatMatrix,
-    codes: NDArray[np.uint8],
-    threads: int,
-) -> None:
-    """Place each unused codeword (m, k) where it makes one badly coded vector exact.
-
-    The vector's residual without codebook m becomes the codeword. Codes are not touched, so no
-    vector is coded worse; the next encoding picks the new codewords up. The vectors are those of
-    the largest squared errors, the earlier of equal ones first.
-    """
-    wanted = len(unused)
-    worst_rows = np.empty(0, np.int64)
-    worst_errors = np.empty(0)
-    for first, last, chunk in float32_chunks(vectors, "X"):
-        error = np.square(chunk - _core.decode(codebooks, codes[first:last], threads)).sum(axis=1)
-        rows = np.concatenate([worst_rows, np.arange(first, last)])
-        errors = np.concatenate([worst_errors, error])
-        kept = np.argsort(-errors, kind="stable")[:wanted]
-        worst_rows, worst_errors = rows[kept], errors[kept]
-    # In the order of rows, so that a memory map is read forwards.
-    for (m, k), row in zip(unused, np.sort(worst_rows)):
-        reconstruction = _core.decode(codebooks, codes[row : row + 1], threads)[0]
-        residual = vectors[row].astype(np.float32) - reconstruction
-        codebooks[m, k] = residual + codebooks[m, codes[row, m]]

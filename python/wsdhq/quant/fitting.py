@@ -1,0 +1,162 @@
+"""Fitting codebooks: alternate between codes and codebooks while noise and shrinkage anneal."""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wsdhq import _core
+from wsdhq.quant.initialise import residual_codebooks, slice_codebooks
+from wsdhq.quant.statistics import CodeStatistics
+from wsdhq.quant.validation import FloatMatrix, float32_chunks
+
+__all__ = ["fit_codebooks", "mean_distortion"]
+
+logger = logging.getLogger("wsdhq.quant")
+
+# Of the encoder, in each iteration: more find better codes, these find them soonest.
+FIT_BEAM_WIDTH = 8
+FIT_SWEEPS = 4
+# Iterations at the end without noise and shrinkage.
+SETTLING = 2
+# At first a codeword that as many vectors use as any other shrinks by this part of its length.
+SHRINKAGE = 0.1
+
+
+def fit_codebooks(
+    vectors: FloatMatrix,
+    codes: NDArray[np.uint8] | None,
+    *,
+    num_codebooks: int,
+    codebook_size: int,
+    metric: NDArray[np.float32] | None,
+    init: str,
+    iterations: int,
+    relaxation: str,
+    ridge: float | None,
+    seed: int,
+    threads: int,
+) -> tuple[NDArray[np.float32], list[dict[str, Any]]]:
+    """Learn codebooks from checked arguments; see `AdditiveQuantizer.fit`.
+
+    Iteration i solves for the codebooks, adds noise of temperature T(i) = sqrt(1 - i / I) to them
+    ("codebooks") or to the vectors ("data"), and encodes anew (LSQ++; Martinez et al., ECCV 2018).
+    The ridge of the solve falls from `SHRINKAGE` of the mean use of a codeword to `ridge`: as it
+    prefers many codewords of like size to few large ones, the codebooks, of which residual
+    quantisation makes each smaller than the one before, come to share the work. In the last
+    `SETTLING` iterations there is neither.
+
+    Returns
+    -------
+    codebooks : ndarray (num_codebooks, codebook_size, dim) float32
+        Those of the least distortion that an iteration ended with.
+    history : list of dict
+        See `AdditiveQuantizer.history`.
+    """
+
+    def encode(
+        codebooks: NDArray[np.float32], start: NDArray[np.uint8] | None, i: int, heat: float
+    ) -> NDArray[np.uint8]:
+        if heat > 0 and relaxation == "codebooks":
+            codebooks = _core.perturb_codebooks(codebooks, heat, seed, i)
+        encoder = _core.Encoder(codebooks, metric, threads)
+        out = np.empty((len(vectors), num_codebooks), np.uint8)
+        for first, last, chunk in float32_chunks(vectors, "X"):
+            if heat > 0 and relaxation == "data":
+                chunk = _core.perturb_vectors(chunk, codebooks, heat, seed, i, threads)
+            out[first:last] = encoder.encode(
+                chunk, None if start is None else start[first:last],
+                FIT_SWEEPS, "none", _seed_of(seed, i), FIT_BEAM_WIDTH, threads,
+            )  # fmt: skip
+        return out
+
+    def solve(codes: NDArray[np.uint8], ridge: float | None) -> tuple[NDArray[np.float32], int]:
+        statistics = CodeStatistics(num_codebooks, codebook_size, vectors.shape[1], threads)
+        statistics.update(vectors, codes)
+        codebooks = statistics.solve(ridge)
+        unused = np.argwhere(statistics.unused())
+        if len(unused):
+            _reseed(codebooks, unused, vectors, codes, threads)
+        return codebooks, len(unused)
+
+    if codes is None:
+        start = residual_codebooks if init == "residual" else slice_codebooks
+        best = start(vectors, num_codebooks, codebook_size, metric, seed, threads)
+        current = encode(best, None, 0, 0.0) if iterations else None
+    else:
+        best, _ = solve(codes, ridge)
+        current = codes
+    if current is None or iterations == 0:
+        return best, []
+    least = mean_distortion(vectors, current, best, metric, threads)
+    annealed = max(iterations - SETTLING, 0)
+    history: list[dict[str, Any]] = []
+    for i in range(iterations):
+        shrinkage = SHRINKAGE * len(vectors) / codebook_size * max(1 - i / max(annealed, 1), 0)
+        codebooks, reseeded = solve(current, shrinkage + (ridge or 0.0) if shrinkage else ridge)
+        heat = math.sqrt(1 - (i + 1) / annealed) if i < annealed and relaxation != "none" else 0.0
+        current = encode(codebooks, None if heat else current, i + 1, heat)
+        distortion = mean_distortion(vectors, current, codebooks, metric, threads)
+        if distortion <= least:
+            best, least = codebooks, distortion
+        history.append({"iteration": i, "distortion": least, "reseeded": reseeded})
+        logger.info(
+            "iteration %d of %d: distortion %.6g, the least so far %.6g, %d codewords re-seeded",
+            i + 1, iterations, distortion, least, reseeded,
+        )  # fmt: skip
+    return best, history
+
+
+def _seed_of(seed: int, iteration: int) -> int:
+    return (seed + 0x9E3779B97F4A7C15 * iteration) % 2**64
+
+
+def mean_distortion(
+    vectors: FloatMatrix,
+    codes: NDArray[np.uint8],
+    codebooks: NDArray[np.float32],
+    metric: NDArray[np.float32] | None,
+    threads: int,
+) -> float:
+    """Mean of (x - x^)^T metric (x - x^), in double; nan for no vectors."""
+    if len(vectors) == 0:
+        return float("nan")
+    total = 0.0
+    for first, last, chunk in float32_chunks(vectors, "X"):
+        error = chunk - _core.decode(codebooks, codes[first:last], threads)
+        weighted = error if metric is None else error @ metric
+        total += float(np.einsum("nd,nd->", error, weighted, dtype=np.float64))
+    return total / len(vectors)
+
+
+def _reseed(
+    codebooks: NDArray[np.float32],
+    unused: NDArray[np.int64],
+    vectors: FloatMatrix,
+    codes: NDArray[np.uint8],
+    threads: int,
+) -> None:
+    """Place each unused codeword (m, k) where it makes one badly coded vector exact.
+
+    The vector's residual without codebook m becomes the codeword. Codes are not touched, so no
+    vector is coded worse; the next encoding picks the new codewords up. The vectors are those of
+    the largest squared errors, the earlier of equal ones first.
+    """
+    wanted = len(unused)
+    worst_rows = np.empty(0, np.int64)
+    worst_errors = np.empty(0)
+    for first, last, chunk in float32_chunks(vectors, "X"):
+        error = np.square(chunk - _core.decode(codebooks, codes[first:last], threads)).sum(axis=1)
+        rows = np.concatenate([worst_rows, np.arange(first, last)])
+        errors = np.concatenate([worst_errors, error])
+        kept = np.argsort(-errors, kind="stable")[:wanted]
+        worst_rows, worst_errors = rows[kept], errors[kept]
+    # In the order of rows, so that a memory map is read forwards.
+    for (m, k), row in zip(unused, np.sort(worst_rows)):
+        reconstruction = _core.decode(codebooks, codes[row : row + 1], threads)[0]
+        residual = vectors[row].astype(np.float32) - reconstruction
+        codebooks[m, k] = residual + codebooks[m, codes[row, m]]
