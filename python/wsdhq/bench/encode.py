@@ -1,0 +1,303 @@
+"""The encode suite: vectors to codes, as good as a peer's and then as fast as may be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wsdhq.bench.authors_icm import authors_icm, tag_objective
+from wsdhq.bench.checks import WrongResult, check_not_above
+from wsdhq.bench.context import Context, in_millions, in_words
+from wsdhq.bench.peers import lsq_codebooks, num_cores, thread_limit
+from wsdhq.bench.results import Comparison
+from wsdhq.bench.timing import Contestant
+from wsdhq.bench.vectors import structured_vectors
+from wsdhq.quant import AdditiveQuantizer
+
+__all__ = ["check_encoder", "encode_suite", "mean_squared_error"]
+
+UNIT = "vectors/s"
+LSQ_DEFAULT_ITERATIONS = 25
+LSQ_ROUNDS = (16, 4, 1)
+AUTHORS = "the authors' ICM"
+
+
+def encode_suite(context: Context) -> Iterator[Comparison]:
+    """Against faiss's encoders, for each dimension and number of codebooks; then the authors'."""
+    for dim in context.dims:
+        for num_codebooks in context.settings.codebooks:
+            yield from _additive(context, dim, num_codebooks)
+    yield _authors(context)
+
+
+def mean_squared_error(
+    vectors: NDArray[np.float32], codebooks: NDArray[np.float32], codes: NDArray[np.uint8]
+) -> float:
+    """Mean of |x - sum_m C[m, b_m]|^2, in NumPy."""
+    left = vectors.astype(np.float64)
+    for m, codebook in enumerate(codebooks):
+        left -= codebook[codes[:, m]]
+    return float((left**2).sum(axis=1).mean())
+
+
+def check_encoder(
+    quantizer: AdditiveQuantizer,
+    vectors: NDArray[np.float32],
+    codes: NDArray[np.uint8],
+    threads: int,
+) -> float:
+    """Check codes that `quantizer` made of `vectors`; gives their mean squared error.
+
+    Raises
+    ------
+    WrongResult
+        Codes depend on the threads or are no better than single codewords at random, or the
+        quantiser's own distortion is not what its codewords add up to.
+    """
+    few = vectors[:500]
+    if not np.array_equal(quantizer.encode(few, threads=threads), quantizer.encode(few, threads=1)):
+        raise WrongResult("wsdhq: codes depend on the number of threads")
+    error = mean_squared_error(vectors, quantizer.codebooks, codes)
+    own = quantizer.distortion(vectors, codes)
+    if not np.isclose(error, own, rtol=1e-4):
+        raise WrongResult(f"wsdhq: codewords add up to an error of {error}, distortion says {own}")
+    check_not_above("wsdhq: the error of the codes", error, float((vectors**2).sum(1).mean()))
+    return error
+
+
+def _ours(
+    label: str,
+    quantizer: AdditiveQuantizer,
+    vectors: NDArray[np.float32],
+    iterations: tuple[int, ...],
+    threads: int,
+) -> list[Contestant]:
+    contestants = []
+    for count in (None, *iterations):
+        codes = quantizer.encode(vectors, iterations=count)
+        error = check_encoder(quantizer, vectors, codes, max(2, threads))
+        name = "default" if count is None else f"iterations={count}"
+        contestants.append(
+            Contestant(
+                f"wsdhq {label}, {name}",
+                lambda count=count: quantizer.encode(  # type: ignore[misc]
+                    vectors, iterations=count, threads=threads
+                ),
+                len(vectors),
+                True,
+                {"MSE": error},
+            )
+        )
+    return contestants
+
+
+def _lsq(context: Context, dim: int, num_codebooks: int) -> Any:
+    """faiss's LSQ, trained with as many iterations as the settings allow."""
+    faiss: Any = context.faiss
+    context.tell(f"training faiss LSQ, {num_codebooks} codebooks")
+    lsq = faiss.LocalSearchQuantizer(dim, num_codebooks, 8)
+    lsq.train_iters = context.settings.lsq_iterations
+    with thread_limit(num_cores()):
+        lsq.train(context.split(dim).train[: context.settings.train])
+    return lsq
+
+
+def _lsq_contestants(lsq: Any, vectors: NDArray[np.float32]) -> list[Contestant]:
+    codebooks = np.ascontiguousarray(_codebooks_of(lsq))
+    contestants = []
+    for rounds in LSQ_ROUNDS:
+
+        def encode(rounds: int = rounds) -> NDArray[np.uint8]:
+            lsq.encode_ils_iters = rounds
+            codes: NDArray[np.uint8] = lsq.compute_codes(vectors)
+            return codes
+
+        error = mean_squared_error(vectors, codebooks, encode())
+        contestants.append(
+            Contestant(f"faiss LSQ, ILS {rounds}", encode, len(vectors), False, {"MSE": error})
+        )
+    return contestants
+
+
+def _codebooks_of(lsq: Any) -> NDArray[np.float32]:
+    import faiss
+
+    return lsq_codebooks(faiss, lsq)
+
+
+def _quick_encoders(context: Context, dim: int, num_bytes: int) -> list[Contestant]:
+    """faiss's encoders that search nothing, or little: residual and product quantisation."""
+    faiss: Any = context.faiss
+    train = context.split(dim).train[: context.settings.train]
+    vectors = context.split(dim).base[: context.settings.encode]
+    residual = faiss.ResidualQuantizer(dim, num_bytes, 8)
+    residual.max_beam_size = 1
+    encoders = {"faiss RQ, beam 1": residual}
+    if dim % num_bytes == 0:
+        encoders["faiss PQ, 8 bits"] = faiss.ProductQuantizer(dim, num_bytes, 8)
+    contestants = []
+    for name, quantizer in encoders.items():
+        context.tell(f"training {name}, {num_bytes} bytes")
+        with thread_limit(num_cores()):
+            quantizer.train(train)
+            decoded = quantizer.decode(quantizer.compute_codes(vectors))
+        error = float(((vectors - decoded) ** 2).sum(axis=1).mean())
+        contestants.append(
+            Contestant(
+                name,
+                lambda quantizer=quantizer: quantizer.compute_codes(vectors),  # type: ignore[misc]
+                len(vectors),
+                False,
+                {"MSE": error},
+            )
+        )
+    return contestants
+
+
+def _additive(context: Context, dim: int, num_codebooks: int) -> Iterator[Comparison]:
+    settings = context.settings
+    vectors = context.split(dim).base[: settings.encode]
+    own = context.quantizer(dim, num_codebooks)
+    peers: list[Contestant] = []
+    others: list[Contestant] = []
+    given = None
+    if context.faiss is not None:
+        lsq = _lsq(context, dim, num_codebooks)
+        given = AdditiveQuantizer.from_codebooks(_codebooks_of(lsq), seed=context.seed)
+        peers = _lsq_contestants(lsq, vectors)
+        others = _quick_encoders(context, dim, num_codebooks)
+    where = f"{num_codebooks} codebooks, D={dim}, {in_millions(len(vectors))} vectors"
+    for threads in context.threads:
+        ours = _ours("own codebooks", own, vectors, settings.iterations, threads)
+        same = (
+            [] if given is None
+            else _ours("LSQ's codebooks", given, vectors, settings.iterations, threads)
+        )  # fmt: skip
+        # One race, told twice: on equal codebooks, and with everyone's own.
+        everyone = context.compare(
+            Comparison(
+                "encode", f"{where}, {in_words(threads)}", UNIT, threads,
+                {"vectors": len(vectors), "dim": dim, "codebooks": num_codebooks}, [],
+            ),
+            [*same, *ours, *peers, *others],
+        )  # fmt: skip
+        entries = {entry.name: entry for entry in everyone.entries}
+        product = _product_note(context, entries[ours[0].name].spread.median, own, threads)
+        trained = settings.lsq_iterations >= LSQ_DEFAULT_ITERATIONS
+        for label, fighters in (
+            ("LSQ's codebooks for both", [*same, *peers] if same else []),
+            ("everyone's own codebooks", [*ours, *peers, *others]),
+        ):
+            if not fighters:
+                continue
+            wanted = {} if threads > 1 or label.startswith("everyone") and not trained else (
+                {"faiss LSQ, ILS 16": 10.0 if num_codebooks >= 8 else 7.0,
+                 "faiss LSQ, ILS 1": 4.0}
+            )  # fmt: skip
+            yield Comparison(
+                "encode",
+                f"{where}, {label}, {in_words(threads)}",
+                UNIT,
+                threads,
+                {**everyone.parameters, "codebooks of": label},
+                [entries[fighter.name] for fighter in fighters],
+                quality="MSE",
+                wanted=wanted,
+                checks=[
+                    "errors are recomputed in NumPy from codes and codewords",
+                    "codes are the same with one thread and with more",
+                ],
+                notes=[
+                    f"faiss LSQ was trained on {settings.train} vectors with "
+                    f"{settings.lsq_iterations} iterations (its default is "
+                    f"{LSQ_DEFAULT_ITERATIONS}).",
+                    *([] if label.startswith("LSQ") else [product]),
+                ]
+                if peers
+                else [product],
+            )
+
+
+def _product_note(
+    context: Context, seconds: float, quantizer: AdditiveQuantizer, threads: int
+) -> str:
+    """The part of the encoder that is a matrix product, beside the measured product."""
+    num_codebooks, codebook_size, dim = quantizer.codebooks.shape
+    operations = 2.0 * dim * num_codebooks * codebook_size
+    rate = operations / seconds / 1e9
+    limit = context.limits.get(("product", threads))
+    if limit is None:
+        return f"The product inside the encoder alone is {rate:.1f} GFLOP/s of the default's time."
+    return (
+        f"wsdhq's default does {rate:.1f} GFLOP/s of products (and sweeps beside them); NumPy's "
+        f"product alone reaches {limit:.1f} here, with {in_words(threads)}."
+    )
+
+
+def _authors(context: Context) -> Comparison:
+    """The encoder that the method's authors released, under the objective of many tags."""
+    s = context.settings
+    num_codebooks, dim = 4, s.authors_dim
+    rng = np.random.default_rng([context.seed, 3])
+    tags = structured_vectors(s.authors_tags, dim, context.seed + 1)
+    vectors = structured_vectors(1000 + s.authors_vectors, dim, context.seed)
+    few = vectors[: s.authors_vectors]
+    # Which codebooks they are plays no part in the time: vectors, in four sizes.
+    picked = structured_vectors(20_000, dim, context.seed)[rng.integers(20_000, size=1024)]
+    codebooks = picked.reshape(num_codebooks, 256, dim) * np.float32(0.5)
+    quantizer = AdditiveQuantizer.from_codebooks(
+        codebooks, metric=tags.T.astype(np.float64) @ tags, relaxation=None, seed=context.seed
+    )
+
+    def ours(given: NDArray[np.float32], threads: int) -> NDArray[np.uint8]:
+        start = np.zeros((len(given), num_codebooks), np.uint8)
+        return quantizer.encode(given, codes=start, iterations=3, threads=threads)
+
+    threads = context.threads[0]
+    context.tell("encode: the authors' ICM")
+    with thread_limit(threads):
+        theirs = authors_icm(few, codebooks, tags)
+    errors = [
+        float(tag_objective(few, quantizer.decode(codes), tags).mean())
+        for codes in (ours(few, threads), theirs)
+    ]
+    folded = quantizer.distortion(few, theirs)
+    if not np.isclose(folded, errors[1], rtol=1e-3):
+        raise WrongResult(
+            f"the sum over tags is {errors[1]}, under the folded metric it is {folded}"
+        )
+    check_not_above("wsdhq: the objective under the tags", errors[0], errors[1])
+    comparison = Comparison(
+        "encode",
+        f"the authors' ICM, {s.authors_tags} tags, {num_codebooks} codebooks, D={dim}, 3 sweeps "
+        f"from zero codes, {in_words(threads)}",
+        UNIT,
+        threads,
+        {"vectors": len(few), "tags": s.authors_tags, "dim": dim, "codebooks": num_codebooks},
+        [],
+        quality="objective",
+        wanted={AUTHORS: 15_000.0} if threads == 1 and s.authors_tags >= 1178 else {},
+        checks=[
+            "the sum over tags equals the folded metric",
+            "the objective of our codes is not above that of theirs",
+        ],
+        notes=[
+            f"Theirs is timed on {len(few)} vectors, ours on {len(vectors)}; objectives are of "
+            "the same vectors."
+        ],
+    )
+    contestants = [
+        Contestant(
+            "wsdhq, metric folded", lambda: ours(vectors, threads), len(vectors), True,
+            # Rounding must not make equal codes incomparable.
+            {"objective": min(errors[0], errors[1])},
+        ),
+        Contestant(
+            AUTHORS, lambda: authors_icm(few, codebooks, tags), len(few), False,
+            {"objective": errors[1]},
+        ),
+    ]  # fmt: skip
+    return context.compare(comparison, contestants, min(3, s.rounds))
