@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["authors_icm", "tag_objective"]
+__all__ = ["authors_icm", "folded_icm", "tag_objective"]
 
 
 def authors_icm(
@@ -46,6 +46,34 @@ def authors_icm(
                 code[m] = np.argmin(np.einsum("ks,ks->k", projections, projections))
                 residual = without - codebooks[m, code[m]]
     return codes
+
+
+def folded_icm(
+    vectors: NDArray[np.float32],
+    codebooks: NDArray[np.float32],
+    tags: NDArray[np.float32],
+    sweeps: int = 3,
+) -> NDArray[np.uint8]:
+    """The codes of `authors_icm` for many vectors: the tags folded into one matrix, in double.
+
+    It says what objective the authors' encoder reaches where that itself would take hours.
+    """
+    num_codebooks, codebook_size, dim = codebooks.shape
+    words = codebooks.reshape(-1, dim).astype(np.float64)
+    folded = words @ (tags.T.astype(np.float64) @ tags)
+    pairwise = 2 * (folded @ words.T)
+    unary = (folded * words).sum(axis=1) - 2 * (vectors @ folded.T)
+    first = np.arange(num_codebooks) * codebook_size
+    codes = np.zeros((len(vectors), num_codebooks), np.int64)
+    for _ in range(sweeps):
+        for m in range(num_codebooks):
+            here = slice(first[m], first[m] + codebook_size)
+            costs = unary[:, here].copy()
+            for other in range(num_codebooks):
+                if other != m:
+                    costs += pairwise[first[other] + codes[:, other], here]
+            codes[:, m] = costs.argmin(axis=1)
+    return codes.astype(np.uint8)
 
 
 def tag_objective(

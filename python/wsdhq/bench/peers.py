@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "be_silent_about_few",
     "faiss_lsq_index",
     "faiss_pq_indexes",
     "find_peer",
     "lsq_codebooks",
     "num_cores",
+    "pad_columns",
     "thread_limit",
 ]
 
@@ -83,9 +85,15 @@ def faiss_pq_indexes(
     padded = pad_columns(train, dim)
     coarse = faiss.IndexPQ(dim, num_bytes, 8, faiss.METRIC_INNER_PRODUCT)
     fine = faiss.IndexPQ(dim, parts, 4, faiss.METRIC_INNER_PRODUCT)
-    coarse.train(padded)
-    fine.train(padded)
+    for quantizer in (coarse, fine):
+        be_silent_about_few(quantizer.pq)
+        quantizer.train(padded)
     return coarse, fine
+
+
+def be_silent_about_few(quantizer: Any) -> None:
+    """Keep faiss's k-means from warnings on standard error when a small run has few vectors."""
+    quantizer.cp.min_points_per_centroid = 1
 
 
 def pad_columns(vectors: NDArray[np.float32], dim: int) -> NDArray[np.float32]:

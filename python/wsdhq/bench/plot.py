@@ -112,10 +112,14 @@ def _panel(axes: Any, suite: str, comparisons: list[Comparison]) -> None:
             colour, ours = _colour(entries[0]), entries[0].ours
             (line,) = axes.plot(
                 *zip(*points), color=colour, marker=marker, markersize=9 if ours else 7,
-                linewidth=2.0 if ours else 1.3, linestyle="-" if ours else "--",
+                linewidth=2.0 if ours else 1.3,
+                # A line only where one setting leads from point to point.
+                linestyle="none" if suite != "encode" else "-" if ours else "--",
                 markeredgecolor="white", markeredgewidth=0.8, zorder=3 if ours else 2,
             )  # fmt: skip
             named.setdefault(family, line)
+            if suite == "encode" and comparison is comparisons[0]:
+                _label_points(axes, entries, show, colour)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.10g}")
     axes.margins(x=0.12, y=0.12)
@@ -128,11 +132,21 @@ def _panel(axes: Any, suite: str, comparisons: list[Comparison]) -> None:
     _legends(axes, named, comparisons)
 
 
+def _label_points(axes: Any, entries: list[Entry], show: Any, colour: str) -> None:
+    """Name the setting of each point of a line."""
+    for entry in entries if len(entries) > 1 else ():
+        axes.annotate(
+            entry.name.rpartition(", ")[2].replace("iterations=", ""),
+            (show(entry.spread.median), entry.figures["MSE"]),
+            xytext=(0, 8), textcoords="offset points", ha="center", fontsize=7, color=colour,
+        )  # fmt: skip
+
+
 def _legends(axes: Any, named: dict[str, Any], comparisons: list[Comparison]) -> None:
     from matplotlib.lines import Line2D
 
     colours = [
-        Line2D([], [], color=line.get_color(), linestyle=line.get_linestyle(), linewidth=2)
+        Line2D([], [], color=line.get_color(), linestyle="none", marker="s", markersize=9)
         for line in named.values()
     ]
     shapes = [

@@ -38,7 +38,7 @@ def new_report(context: Context, suites: Sequence[str], command: str) -> Report:
             "suites": list(suites),
             "threads": list(context.threads),
             "seed": context.seed,
-            "vectors": "made: unit norm, clusters, decaying spectrum"
+            "data": "made: unit norm, clusters, decaying spectrum"
             if context.features is None
             else f"features, {context.features.shape[0]} x {context.features.shape[1]}",
             **context.settings.to_dict(),

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from wsdhq.bench.context import Context, in_millions, in_words
 from wsdhq.bench.encode import mean_squared_error
-from wsdhq.bench.peers import num_cores, thread_limit
+from wsdhq.bench.peers import be_silent_about_few, num_cores, thread_limit
 from wsdhq.bench.results import Comparison
 from wsdhq.bench.timing import Contestant
 from wsdhq.quant import AdditiveQuantizer
@@ -61,6 +61,7 @@ def _train(context: Context, dim: int, num_codebooks: int, threads: int) -> Comp
         def residual(beam: int) -> Any:
             quantizer = faiss.ResidualQuantizer(dim, num_codebooks, 8)
             quantizer.max_beam_size = beam
+            be_silent_about_few(quantizer)
             return quantizer
 
         contestants += [
@@ -109,6 +110,12 @@ class _OPQ:
 
     def __init__(self, faiss: Any, dim: int, num_bytes: int) -> None:
         self._index = faiss.index_factory(dim, f"OPQ{num_bytes},PQ{num_bytes}x8")
+        be_silent_about_few(faiss.downcast_index(self._index.index).pq)
+        # The quantiser that the rotation is trained with is one of its own; faiss does not keep
+        # the object alive.
+        self._inner = faiss.ProductQuantizer(dim, num_bytes, 8)
+        be_silent_about_few(self._inner)
+        faiss.downcast_VectorTransform(self._index.chain.at(0)).pq = self._inner
 
     def train(self, vectors: NDArray[np.float32]) -> None:
         self._index.train(vectors)

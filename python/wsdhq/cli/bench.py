@@ -10,6 +10,7 @@ from typing import Annotated
 
 import numpy as np
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -124,18 +125,22 @@ def print_report(report: Report) -> None:
     for line in limit_lines(report):
         output.print(Text(line), soft_wrap=True)
     for suite in suite_tables(report):
-        table = Table(title=suite.title, title_justify="left", title_style="bold")
-        for column in suite.columns:
-            table.add_column(column, justify="left" if column in suite.texts else "right")
-        for group in suite.groups:
-            table.add_section()
-            table.add_row(Text(group.setting, style="italic dim"))
-            for row, ours in zip(group.rows, group.ours):
-                table.add_row(*(Text(cell) for cell in row), style="bold" if ours else None)
         output.print()
-        output.print(table)
+        output.rule(Text(suite.title, style="bold"), align="left", characters="─")
+        for group in suite.groups:
+            table = Table(
+                title=Text(group.setting), title_justify="left", title_style="italic",
+                box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False,
+            )  # fmt: skip
+            kept = [p for p in range(len(suite.columns)) if any(row[p] for row in group.rows)]
+            for place in kept:
+                column = suite.columns[place]
+                table.add_column(column, justify="left" if column in suite.texts else "right")
+            for row, ours in zip(group.rows, group.ours):
+                table.add_row(*(Text(row[p]) for p in kept), style="bold" if ours else None)
+            output.print(table)
         for note in suite.notes:
-            output.print(Text(f"  {note}", style="dim"), soft_wrap=True)
+            output.print(Text(note, style="dim"), soft_wrap=True)
 
 
 def _read(path: Path) -> np.ndarray:
