@@ -12,25 +12,14 @@ import pytest
 from PIL import Image
 
 import wsdhq as package
+from tiny_bench import TINY
 from wsdhq.bench import MODES
 
 
 @pytest.fixture
-def small(tiny_bench, monkeypatch):
+def small(monkeypatch):
     """`--quick` at sizes of a test."""
-    monkeypatch.setitem(MODES, "quick", tiny_bench)
-
-
-@pytest.fixture
-def tiny_bench():
-    from dataclasses import replace
-
-    return replace(
-        MODES["quick"], vectors=2000, one_query_vectors=3000, queries=8, codebooks=(2,),
-        depths=(10,), dims=(16,), sample=600, train=700, encode=300, iterations=(1,), solve=(500,),
-        solve_dim=16, solve_codebooks=2, fit=700, fit_codebooks=(2,), authors_vectors=2,
-        authors_tags=20, authors_dim=16, memory=(2000, 4000), rounds=2, read_bytes=1 << 20,
-    )  # fmt: skip
+    monkeypatch.setitem(MODES, "quick", TINY)
 
 
 def test_a_quick_run_writes_json_plot_and_markdown(small, wsdhq, tmp_path):

@@ -194,7 +194,7 @@ def _additive(context: Context, dim: int, num_codebooks: int) -> Iterator[Compar
         ):
             if not fighters:
                 continue
-            wanted = {} if threads > 1 or label.startswith("everyone") and not trained else (
+            wanted = {} if threads > 1 or (label.startswith("everyone") and not trained) else (
                 {"faiss LSQ, ILS 16": 10.0 if num_codebooks >= 8 else 7.0,
                  "faiss LSQ, ILS 1": 4.0}
             )  # fmt: skip

@@ -57,9 +57,7 @@ def thread_limit(threads: int) -> Iterator[None]:
         yield
 
 
-def faiss_lsq_index(
-    faiss: Any, codebooks: NDArray[np.float32], codes: NDArray[np.uint8]
-) -> Any:
+def faiss_lsq_index(faiss: Any, codebooks: NDArray[np.float32], codes: NDArray[np.uint8]) -> Any:
     """faiss's index of additive codes, serving given codebooks and codes by look-up tables."""
     num_codebooks, codebook_size, dim = codebooks.shape
     index = faiss.IndexLocalSearchQuantizer(
@@ -72,9 +70,7 @@ def faiss_lsq_index(
     return index
 
 
-def faiss_pq_indexes(
-    faiss: Any, num_bytes: int, train: NDArray[np.float32]
-) -> tuple[Any, Any]:
+def faiss_pq_indexes(faiss: Any, num_bytes: int, train: NDArray[np.float32]) -> tuple[Any, Any]:
     """Empty product quantisers of so many bytes: of 8 bits each, and of 4 bits each.
 
     The number of dimensions is rounded up to a multiple of the number of parts by zeros, which

@@ -77,11 +77,12 @@ def _chosen(report: Report, suite: str) -> list[Comparison]:
             continue
         first = next(iter(found.values()), each)
         # Of the two tellings of one encode race, the one that has everybody.
-        if each.parameters.get("codebooks of", "everyone").startswith("everyone") and all(
+        whole = each.parameters.get("codebooks of", "everyone").startswith("everyone")
+        alike = each.threads == first.threads and all(
             each.parameters.get(name) == first.parameters.get(name) for name in ("dim", "k")
-        ):
-            if each.threads == first.threads:
-                found.setdefault(each.parameters["codebooks"], each)
+        )
+        if whole and alike:
+            found.setdefault(each.parameters["codebooks"], each)
     return list(found.values())
 
 

@@ -80,7 +80,7 @@ def _many_queries(context: Context, dim: int, num_codebooks: int) -> Iterator[Co
             contestants = [
                 Contestant(
                     each.name,
-                    lambda each=each: each.search(queries, k, threads),  # type: ignore[misc]
+                    lambda each=each, k=k, threads=threads: each.search(queries, k, threads),  # type: ignore[misc]
                     count * len(queries),
                     each.ours,
                     {"recall@10": each.recall},
@@ -182,9 +182,7 @@ def _product_searchers(
         index.add_sa_codes(draw_codes(sample, count, context.seed))
         large = packed(index)
 
-        def search(
-            q: NDArray[np.float32], k: int, threads: int, large: Any = large
-        ) -> Results:
+        def search(q: NDArray[np.float32], k: int, threads: int, large: Any = large) -> Results:
             return large.search(pad_columns(q, large.d), k)  # type: ignore[no-any-return]
 
         searchers.append(_Searcher(name, search, recall))

@@ -83,9 +83,7 @@ def _table(suite: str, comparisons: list[Comparison]) -> SuiteTable:
             ]
             for entry in comparison.entries
         ]
-        groups.append(
-            Group(comparison.setting, rows, [entry.ours for entry in comparison.entries])
-        )
+        groups.append(Group(comparison.setting, rows, [entry.ours for entry in comparison.entries]))
         notes += [note for note in comparison.notes if note not in notes]
     return SuiteTable(_TITLES[suite], columns, groups, notes)
 

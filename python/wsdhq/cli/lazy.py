@@ -37,18 +37,17 @@ class LazyCommands(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command of a name, or None.
 
-        ModuleNotFoundError if a package that it needs is not installed, except for the help: it
-        then says so in place of the description.
+        Where a package that it needs is not installed, the help says so in place of the
+        description, and a call raises ModuleNotFoundError.
         """
         if cmd_name not in COMMANDS:
             return None
         try:
             module = import_module(f"wsdhq.cli.{COMMANDS[cmd_name]}")
         except ModuleNotFoundError as error:
-            # Its own parser has a context without arguments where the help is shown.
-            if ctx.protected_args or (error.name or "").startswith("wsdhq"):
+            if error.name is None or error.name.partition(".")[0] == "wsdhq":
                 raise
-            return _absent(cmd_name, str(error.name))
+            return _absent(cmd_name, error.name)
         return _command(cmd_name, getattr(module, cmd_name))
 
 
@@ -62,7 +61,9 @@ def _absent(name: str, package: str) -> Any:
     def absent() -> None:
         raise ModuleNotFoundError(f"No module named {package!r}", name=package)
 
-    absent.__doc__ = f"(needs {package}: pip install 'wsdhq[train]')"
+    absent.__doc__ = (
+        f"(needs {package}: pip install 'wsdhq\\[train]')"  # escaped: not a style of rich's
+    )
     command = _command(name, absent)
     # Whatever follows the name, the missing package is what to tell.
     command.context_settings.update(ignore_unknown_options=True, allow_extra_args=True)
