@@ -8,7 +8,7 @@ import pytest
 from wsdhq.bench import memory
 from wsdhq.bench.authors_icm import authors_icm, folded_icm, tag_objective
 from wsdhq.bench.checks import (
-    WrongResult,
+    WrongResultError,
     check_not_above,
     check_same_scores,
     check_search,
@@ -77,18 +77,18 @@ def test_right_results_pass_and_ties_may_be_in_any_order(found):
 def test_wrong_results_are_caught(found):
     truth, ids, scores = found
     missed = np.append(ids[:4], np.argsort(-truth, kind="stable")[5:11])
-    with pytest.raises(WrongResult, match="rank 4 has vector"):
+    with pytest.raises(WrongResultError, match="rank 4 has vector"):
         check_search("x", truth[missed], missed, truth)
-    with pytest.raises(WrongResult, match="different positions"):
+    with pytest.raises(WrongResultError, match="different positions"):
         check_search("x", scores[[0, 0, 1]], ids[[0, 0, 1]], truth)
-    with pytest.raises(WrongResult, match="different positions"):
+    with pytest.raises(WrongResultError, match="different positions"):
         check_search("x", scores[:2], np.array([ids[0], -1]), truth)
     off = scores.copy()
     off[7] += 0.01
-    with pytest.raises(WrongResult, match="the score at rank 7"):
+    with pytest.raises(WrongResultError, match="the score at rank 7"):
         check_search("x", off, ids, truth)
     swapped = ids[[9, *range(1, 9), 0]]
-    with pytest.raises(WrongResult, match="rank 0"):
+    with pytest.raises(WrongResultError, match="rank 0"):
         check_search("x", truth[swapped], swapped, truth)
 
 
@@ -97,13 +97,13 @@ def test_scores_that_differ_and_figures_that_are_above_are_caught():
     check_same_scores("x", scores, scores + 1e-7)
     wrong = scores.copy()
     wrong[1, 2] = np.nan
-    with pytest.raises(WrongResult, match="query 1, rank 2"):
+    with pytest.raises(WrongResultError, match="query 1, rank 2"):
         check_same_scores("x", wrong, scores)
-    with pytest.raises(WrongResult, match="shape"):
+    with pytest.raises(WrongResultError, match="shape"):
         check_same_scores("x", scores[:1], scores)
     check_not_above("x", 1.0, 1.0)
     for value in (1.01, np.nan):
-        with pytest.raises(WrongResult, match="at most 1"):
+        with pytest.raises(WrongResultError, match="at most 1"):
             check_not_above("x", value, 1.0)
 
 

@@ -5,10 +5,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["WrongResult", "check_not_above", "check_same_scores", "check_search", "table_scores"]
+__all__ = [
+    "WrongResultError",
+    "check_not_above",
+    "check_same_scores",
+    "check_search",
+    "table_scores",
+]
 
 
-class WrongResult(AssertionError):
+class WrongResultError(AssertionError):
     """A contestant's answer is not what it must be: nothing was timed."""
 
 
@@ -46,7 +52,7 @@ def check_search(
 
     Raises
     ------
-    WrongResult
+    WrongResultError
         An id comes twice or is none, a score is not that of its id, or the score at some rank is
         not the one that a full sort has there.
     """
@@ -54,11 +60,11 @@ def check_search(
     ids, scores = ids[:k], scores[:k]
     allowed = tolerance * max(1.0, float(np.abs(truth).max(initial=0.0)))
     if len(np.unique(ids)) != k or (k and (ids.min() < 0 or ids.max() >= len(truth))):
-        raise WrongResult(f"{name}: expected {k} different positions, got {ids.tolist()}")
+        raise WrongResultError(f"{name}: expected {k} different positions, got {ids.tolist()}")
     wrong = np.flatnonzero(np.abs(scores - truth[ids]) > allowed)
     if len(wrong):
         at = wrong[0]
-        raise WrongResult(
+        raise WrongResultError(
             f"{name}: the score at rank {at} is {scores[at]}, but vector {ids[at]} has "
             f"{truth[ids[at]]}"
         )
@@ -66,7 +72,7 @@ def check_search(
     wrong = np.flatnonzero(np.abs(truth[ids] - best) > allowed)
     if len(wrong):
         at = wrong[0]
-        raise WrongResult(
+        raise WrongResultError(
             f"{name}: rank {at} has vector {ids[at]} of score {truth[ids[at]]}, but a full sort "
             f"has {best[at]} there"
         )
@@ -78,11 +84,13 @@ def check_same_scores(
     """Check that two searches found the same scores at every rank of every query."""
     allowed = tolerance * max(1.0, float(np.abs(expected).max(initial=0.0)))
     if scores.shape != expected.shape:
-        raise WrongResult(f"{name}: expected results of shape {expected.shape}, got {scores.shape}")
+        raise WrongResultError(
+            f"{name}: expected results of shape {expected.shape}, got {scores.shape}"
+        )
     difference = np.abs(scores - expected)
     if not (difference <= allowed).all():
         query, rank = np.argwhere(~(difference <= allowed))[0]
-        raise WrongResult(
+        raise WrongResultError(
             f"{name}: query {query}, rank {rank}: expected the score {expected[query, rank]}, got "
             f"{scores[query, rank]}"
         )
@@ -91,4 +99,4 @@ def check_same_scores(
 def check_not_above(name: str, value: float, limit: float, tolerance: float = 1e-4) -> None:
     """Check that a figure of which less is better is at most a limit, up to the tolerance."""
     if not value <= limit * (1 + tolerance):
-        raise WrongResult(f"{name}: expected at most {limit:.6g}, got {value:.6g}")
+        raise WrongResultError(f"{name}: expected at most {limit:.6g}, got {value:.6g}")

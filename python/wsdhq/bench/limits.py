@@ -11,7 +11,7 @@ import numpy as np
 from wsdhq.bench.peers import thread_limit
 from wsdhq.bench.timing import Contestant, Spread, race
 
-__all__ = ["product_limit", "read_limit"]
+__all__ = ["one_thread_reader", "product_limit", "read_limit"]
 
 
 def product_limit(
@@ -69,3 +69,9 @@ def read_limit(threads: int, rounds: int, num_bytes: int = 1 << 29) -> dict[str,
         "unit": "GB/s",
         "how": f"{best}, {total >> 20} MiB, best round",
     }
+
+
+def one_thread_reader(num_bytes: int) -> Callable[[], object]:
+    """A call that reads so many bytes with one thread, to take turns with other work."""
+    array = np.ones(num_bytes // 8, np.uint64)
+    return lambda: _dot(array)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from wsdhq.bench.results import Comparison, Entry, Report
 __all__ = ["plot_report"]
 
 _OURS = "#1f4fc4"
+_OURS_ELSEWHERE = "#7d9fe6"
 _COLOURS = {
     "faiss LSQ": "#b3571b",
     "faiss PQ FastScan": "#1a8a6b",
@@ -69,38 +71,41 @@ def plot_report(path: Path, report: Report) -> bool:
 
 
 def _chosen(report: Report, suite: str) -> list[Comparison]:
-    """Comparisons of the first thread count, dimension and depth: one per number of codebooks."""
+    """Comparisons of the first thread count, dimension and depth: one per number of codebooks.
+
+    The two that tell of one encode race are put together.
+    """
     figure = _PANELS[suite][3]
     found: dict[int, Comparison] = {}
     for each in report.comparisons:
         if each.suite != suite or not all(figure in entry.figures for entry in each.entries):
             continue
         first = next(iter(found.values()), each)
-        # Of the two tellings of one encode race, the one that has everybody.
-        whole = each.parameters.get("codebooks of", "everyone").startswith("everyone")
-        alike = each.threads == first.threads and all(
-            each.parameters.get(name) == first.parameters.get(name) for name in ("dim", "k")
-        )
-        if whole and alike:
-            found.setdefault(each.parameters["codebooks"], each)
+        if each.threads != first.threads or any(
+            each.parameters.get(name) != first.parameters.get(name) for name in ("dim", "k")
+        ):
+            continue
+        merged = found.setdefault(each.parameters["codebooks"], replace(each, entries=[]))
+        known = {entry.name for entry in merged.entries}
+        merged.entries += [entry for entry in each.entries if entry.name not in known]
     return list(found.values())
 
 
 def _colour(entry: Entry) -> str:
     if entry.ours:
-        return _OURS
+        return _OURS_ELSEWHERE if "LSQ" in entry.name else _OURS
     matches = [prefix for prefix in _COLOURS if entry.name.startswith(prefix)]
     return _COLOURS[max(matches, key=len)] if matches else "#666666"
 
 
 def _family(entry: Entry) -> str:
-    """What the settings of one method have in common: the name before the last comma."""
-    if entry.ours:
-        return "wsdhq"
+    """What the settings of one method have in common: the name before the first comma."""
     return entry.name.split(",")[0]
 
 
 def _panel(axes: Any, suite: str, comparisons: list[Comparison]) -> None:
+    from matplotlib.ticker import LogLocator, NullLocator
+
     title, x_name, y_name, figure, show = _PANELS[suite]
     threads = comparisons[0].threads
     named: dict[str, Any] = {}
@@ -122,6 +127,8 @@ def _panel(axes: Any, suite: str, comparisons: list[Comparison]) -> None:
             if suite == "encode" and comparison is comparisons[0]:
                 _label_points(axes, entries, show, colour)
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.10g}")
     axes.margins(x=0.12, y=0.12)
     axes.set_xlabel(f"{x_name}   ({'more' if suite == 'encode' else 'less'} is better)")

@@ -71,7 +71,7 @@ def run_suites(
 
     Raises
     ------
-    WrongResult
+    WrongResultError
         A contestant's answer was wrong.
     """
     begun = time.monotonic()

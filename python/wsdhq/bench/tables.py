@@ -108,8 +108,6 @@ def number(value: float) -> str:
 def _figure(name: str, value: float | None) -> str:
     if value is None:
         return ""
-    if name == "share of bandwidth":
-        return f"{value:.0%}"
     return f"{value:.3f}" if name.startswith("recall") else number(value)
 
 

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from wsdhq._files import write_json, write_text
 from wsdhq.bench import MODES, SUITES, Context, Report, Settings, find_peer, new_report, num_cores
-from wsdhq.bench.checks import WrongResult
+from wsdhq.bench.checks import WrongResultError
 from wsdhq.bench.plot import plot_report
 from wsdhq.bench.runner import run_suites
 from wsdhq.bench.tables import limit_lines, machine_line, markdown, suite_tables
@@ -98,7 +98,7 @@ def bench(
             say(note)
         try:
             run_suites(context, report, lambda current: write_json(out, current.to_dict()))
-        except WrongResult as error:
+        except WrongResultError as error:
             raise ValueError(f"a result is wrong, so nothing was compared: {error}") from error
         finally:
             write_json(out, report.to_dict())
