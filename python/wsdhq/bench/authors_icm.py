@@ -81,4 +81,5 @@ def tag_objective(
 ) -> NDArray[np.float64]:
     """Sum over tags s of (s . (x - x^))^2, in double: one value per vector."""
     residuals = vectors.astype(np.float64) - reconstructions
-    return ((residuals @ tags.T.astype(np.float64)) ** 2).sum(axis=1)
+    objective: NDArray[np.float64] = ((residuals @ tags.T.astype(np.float64)) ** 2).sum(axis=1)
+    return objective

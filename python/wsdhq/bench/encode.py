@@ -174,10 +174,10 @@ def _additive(context: Context, dim: int, num_codebooks: int) -> Iterator[Compar
         others = _quick_encoders(context, dim, num_codebooks)
     where = f"{num_codebooks} codebooks, D={dim}, {in_millions(len(vectors))} vectors"
     for threads in context.threads:
-        ours = _ours("own codebooks", own, vectors, settings.iterations, threads)
+        ours = _ours("with own codebooks", own, vectors, settings.iterations, threads)
         same = (
             [] if given is None
-            else _ours("LSQ's codebooks", given, vectors, settings.iterations, threads)
+            else _ours("with LSQ's codebooks", given, vectors, settings.iterations, threads)
         )  # fmt: skip
         # One race, told twice: on equal codebooks, and with everyone's own.
         everyone = context.compare(

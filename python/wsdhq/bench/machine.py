@@ -70,5 +70,5 @@ def _blas() -> str:
             if pool["user_api"] == "blas" and "numpy" in pool["filepath"]:
                 kernel = pool.get("architecture") or "unknown kernels"
                 return f"{pool['internal_api']} {pool['version']}, {kernel}"
-    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]  # type: ignore[index]
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
     return f"{blas['name']} {blas['version']}"

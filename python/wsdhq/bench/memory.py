@@ -1,7 +1,4 @@
-"""Peak working memory of encode and search, each in a process of its own.
-
-`python -m wsdhq.bench.memory encode|search NUM_VECTORS SEED` prints the growth in MiB.
-"""
+"""Peak working memory of encode and search, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -16,10 +13,15 @@ import numpy as np
 
 from wsdhq.quant import AdditiveQuantizer, AQDIndex
 
-__all__ = ["measure_memory"]
+__all__ = ["growth_of", "measure_memory"]
 
 WORKS = ("encode", "search")
 _WANTED = 64.0
+_CHILD = """
+import sys
+from wsdhq.bench.memory import growth_of
+print(growth_of(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
+"""
 _DIM, _CODEBOOKS, _QUERIES, _DEPTH = 64, 4, 16, 10
 
 
@@ -48,7 +50,7 @@ def measure_memory(work: str, sizes: tuple[int, int], seed: int) -> dict[str, An
         root = str(Path(__file__).resolve().parents[2])
         path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
         done = subprocess.run(
-            [sys.executable, "-m", "wsdhq.bench.memory", work, str(size), str(seed)],
+            [sys.executable, "-c", _CHILD, work, str(size), str(seed)],
             capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": path},
         )  # fmt: skip
         if done.returncode != 0:
@@ -96,7 +98,8 @@ def _growth(call: Callable[[], int]) -> float:
     return max(0, _peak() - before - result) / 2**20
 
 
-def _main(work: str, num_vectors: int, seed: int) -> float:
+def growth_of(work: str, num_vectors: int, seed: int) -> float:
+    """MiB that one call grows this process by; what the child of `measure_memory` prints."""
     rng = np.random.default_rng(seed)
     codebooks = rng.standard_normal((_CODEBOOKS, 256, _DIM), dtype=np.float32)
     quantizer = AdditiveQuantizer.from_codebooks(codebooks)
@@ -105,15 +108,11 @@ def _main(work: str, num_vectors: int, seed: int) -> float:
         for first in range(0, num_vectors, 4096):
             part = vectors[first : first + 4096]
             rng.standard_normal(part.shape, dtype=np.float32, out=part)
-        quantizer.encode(vectors[:100])
+        # Nothing was encoded before: the tables that a first call makes are counted.
         return _growth(lambda: quantizer.encode(vectors, iterations=1).nbytes)
-    # Not searched before: what a first search sets up is counted.
+    # Nor was anything searched.
     index = AQDIndex(quantizer)
     codes = rng.integers(256, size=(num_vectors, _CODEBOOKS), dtype=np.uint8)
     index.add(codes)
     queries = rng.standard_normal((_QUERIES, _DIM), dtype=np.float32)
     return _growth(lambda: sum(each.nbytes for each in index.search(queries, _DEPTH)))
-
-
-if __name__ == "__main__":
-    print(_main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))

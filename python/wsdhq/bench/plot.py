@@ -124,12 +124,14 @@ def _panel(axes: Any, suite: str, comparisons: list[Comparison]) -> None:
                 markeredgecolor="white", markeredgewidth=0.8, zorder=3 if ours else 2,
             )  # fmt: skip
             named.setdefault(family, line)
-            if suite == "encode" and comparison is comparisons[0]:
+            # The settings of one line of ours are those of the other, and there is little room.
+            named_points = suite == "encode" and comparison is comparisons[0]
+            if named_points and colour != _OURS_ELSEWHERE:
                 _label_points(axes, entries, show, colour)
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.10g}")
+    axes.xaxis.set_major_formatter(lambda value, _: _tick(value))
     axes.margins(x=0.12, y=0.12)
     axes.set_xlabel(f"{x_name}   ({'more' if suite == 'encode' else 'less'} is better)")
     axes.set_ylabel(f"{y_name}   ({'more' if suite == 'search' else 'less'} is better)")
@@ -140,13 +142,22 @@ def _panel(axes: Any, suite: str, comparisons: list[Comparison]) -> None:
     _legends(axes, named, comparisons)
 
 
+def _tick(value: float) -> str:
+    """0.5, 20, 100 k, 2 M: powers of ten are for readers of formulas."""
+    for size, letter in ((1e6, " M"), (1e3, " k")):
+        if value >= size:
+            return f"{value / size:g}{letter}"
+    return f"{value:g}"
+
+
 def _label_points(axes: Any, entries: list[Entry], show: Any, colour: str) -> None:
     """Name the setting of each point of a line."""
     for entry in entries if len(entries) > 1 else ():
         axes.annotate(
             entry.name.rpartition(", ")[2].replace("iterations=", ""),
             (show(entry.spread.median), entry.figures["MSE"]),
-            xytext=(0, 8), textcoords="offset points", ha="center", fontsize=7, color=colour,
+            xytext=(0, 8 if entry.ours else -14), textcoords="offset points", ha="center",
+            fontsize=7, color=colour,
         )  # fmt: skip
 
 

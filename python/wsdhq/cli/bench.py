@@ -34,7 +34,7 @@ _FEWEST_FEATURES = 1500
 def bench(
     quick: Annotated[bool, typer.Option("--quick", help="Small sizes: under a minute.")] = False,
     full: Annotated[
-        bool, typer.Option("--full", help="Every size of the project's targets: half an hour.")
+        bool, typer.Option("--full", help="Every size of the project's targets: 40 minutes.")
     ] = False,
     only: Annotated[
         str | None, typer.Option(metavar="SUITES", help="Of search, encode, solve, train.")
