@@ -166,7 +166,7 @@ def test_markdown_holds_every_row_and_says_what_was_wanted():
     )  # fmt: skip
     text = markdown(report)
     assert "| **wsdhq** | 2.00 | 1.00 - 3.00 |" in text
-    assert "| a\\|b | 5.00 | 4.00 - 6.00 | 3.00x (2.00 - 4.00), wanted 3x: met |" in text
+    assert "| a\\|b | 5.00 | 4.00 - 6.00 | 3.00x (2.00 - 4.00) | 3x: met |" in text
     assert "**few**" in text
     assert "- a note" in text
     assert "stopped" in text

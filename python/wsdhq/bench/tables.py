@@ -23,7 +23,7 @@ _TITLES = {
     "solve": "Codebook update",
     "train": "Training",
 }
-_TEXT_COLUMNS = ("contestant", "wsdhq is faster by", "of those as good")
+_TEXT_COLUMNS = ("contestant", "wsdhq is faster by", "as good with", "wanted")
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,8 @@ def _table(suite: str, comparisons: list[Comparison]) -> SuiteTable:
     columns = ["contestant", unit, "spread", *figures, "wsdhq is faster by"]
     rated = any(each.quality is not None for each in comparisons)
     if rated:
-        columns.append("of those as good")
+        columns.append("as good with")
+    columns.append("wanted")
     groups, notes = [], []
     for comparison in comparisons:
         verdicts = {verdict.against: verdict for verdict in comparison.verdicts}
@@ -113,13 +114,16 @@ def _figure(name: str, value: float | None) -> str:
 
 def _verdict(entry: Entry, verdict: Verdict | None, rated: bool) -> list[str]:
     if verdict is None:
-        missing = "" if entry.ours or not rated else "none is as good"
-        return ["", missing] if rated else [""]
+        missing = "" if entry.ours or not rated else "none of ours"
+        return ["", missing, ""] if rated else ["", ""]
     ratio = f"{number(verdict.ratio.median)}x ({number(verdict.ratio.least)} - "
     ratio += f"{number(verdict.ratio.most)})"
+    wanted = ""
     if verdict.wanted is not None:
-        ratio += f", wanted {verdict.wanted:g}x: {'met' if verdict.met else 'not met'}"
-    return [ratio, verdict.ours] if rated else [ratio]
+        wanted = f"{verdict.wanted:g}x: {'met' if verdict.met else 'not met'}"
+    # Ours of one group differ in their settings, which stand behind the first comma.
+    setting = verdict.ours.partition(", ")[2] or verdict.ours
+    return [ratio, setting, wanted] if rated else [ratio, wanted]
 
 
 def limit_lines(report: Report) -> list[str]:
