@@ -81,6 +81,13 @@ PYBIND11_MODULE(_core, module) {
     using namespace wsdhq::bindings;
     module.doc() = "The compiled core of wsdhq.quant. Private: its names may change.";
     module.attr("__version__") = WSDHQ_VERSION;
+#if defined(__clang__)
+    module.attr("__compiler__") = "Clang " __clang_version__;
+#elif defined(__GNUC__)
+    module.attr("__compiler__") = "GCC " __VERSION__;
+#else
+    module.attr("__compiler__") = "unknown compiler";
+#endif
 #ifdef _OPENMP
     module.attr("has_openmp") = true;
 #else

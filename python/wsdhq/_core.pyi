@@ -2,6 +2,7 @@ from numpy import float32, float64, int64, uint8
 from numpy.typing import NDArray
 
 __version__: str
+__compiler__: str
 has_openmp: bool
 
 def simd_levels() -> list[str]: ...

@@ -255,7 +255,7 @@ def test_without_arguments_the_commands_are_listed(wsdhq):
     outcome = wsdhq()
     assert outcome.status == 2
     assert outcome.err == ""
-    for name in ("demo", "train", "embed", "encode", "index", "search", "evaluate"):
+    for name in ("demo", "train", "embed", "encode", "index", "search", "evaluate", "bench"):
         assert name in outcome.out
 
 

@@ -109,6 +109,28 @@ def test_metrics_need_numpy_alone() -> None:
     assert_only("_relevance", "numpy")
 
 
+def test_bench_uses_the_public_names_alone() -> None:
+    assert_only(
+        "bench", "numpy", "scipy", "faiss", "scann", "matplotlib", "rich", "threadpoolctl",
+        "wsdhq.bench", "wsdhq.quant", "wsdhq.metrics", "wsdhq._files", "wsdhq._core",
+        "wsdhq.__version__",
+    )  # fmt: skip
+    for file, names in imported("bench").items():
+        # Which compiler made the core, only the core knows.
+        if file.name != "machine.py":
+            assert not any(within(name, "wsdhq._core") for name in names), file.name
+        private = [name for name in names if re.match(r"wsdhq\.quant\.\w+\.", name)]
+        assert not private, f"{file.name} imports {private}"
+
+
+def test_bench_is_imported_by_cli_only() -> None:
+    for file, names in imported(".").items():
+        relative = file.relative_to(PACKAGE)
+        if relative.parts[0] not in ("cli", "bench"):
+            wrong = sorted(name for name in names if within(name, "wsdhq.bench"))
+            assert not wrong, f"{relative} imports {wrong}"
+
+
 def test_nothing_imports_cli_tests_or_benchmarks() -> None:
     for file, names in imported(".").items():
         relative = file.relative_to(PACKAGE)
@@ -176,6 +198,31 @@ def test_kernels_include_the_table_and_intrinsics_alone() -> None:
     for file in cpp_sources("kernels"):
         wrong = sorted(set(includes(file)) - allowed)
         assert not wrong, f"{file.relative_to(ROOT)} includes {wrong}"
+
+
+def kernels_of(header: str) -> list[str]:
+    """Names of the function pointers that a header of kernels declares."""
+    return re.findall(r"\(\s*\*\s*(?:const\s+)?(\w+)\s*\)\s*\(", without_comments(header))
+
+
+def test_kernels_are_found_in_headers() -> None:
+    header = "struct A { std::size_t (*one)(const float* x);\n void (* two )(int); // (*three)(int)"
+    assert kernels_of(header) == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    "folder", [ROOT / "tests" / "cpp", ROOT / "benchmarks" / "cpp"], ids=["tests", "benchmarks"]
+)
+def test_every_kernel_is_compared_at_all_levels_and_timed(folder: Path) -> None:
+    headers = sorted((CPP / "kernels").glob("*_kernels.hpp"))
+    names = [name for file in headers for name in kernels_of(file.read_text("utf-8"))]
+    assert len(names) >= len(headers) > 0
+    sources = "\n".join(
+        without_comments(file.read_text("utf-8")) for file in sorted(folder.glob("*.cpp"))
+    )
+    # A use, and not only a name: `level.encode.icm_sweep(`.
+    missing = [name for name in names if not re.search(rf"[.>]{name}\b", sources)]
+    assert not missing, f"{folder.relative_to(ROOT)} has nothing about {missing}"
 
 
 @pytest.mark.parametrize(

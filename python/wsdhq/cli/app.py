@@ -9,12 +9,8 @@ from typing import Annotated
 import typer
 
 from wsdhq import __version__
-from wsdhq.cli.codes import embed, encode, index
 from wsdhq.cli.console import say, say_error, show_log
-from wsdhq.cli.demo import demo
-from wsdhq.cli.evaluate import evaluate
-from wsdhq.cli.search import search
-from wsdhq.cli.train import train
+from wsdhq.cli.lazy import LazyCommands
 
 __all__ = ["app", "run"]
 
@@ -27,6 +23,7 @@ _UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
 app = typer.Typer(
     name="wsdhq",
+    cls=LazyCommands,
     help="Tagged images in, searchable byte codes out.",
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -53,10 +50,6 @@ def _options(
     ] = False,
 ) -> None:
     show_log(logging.WARNING if quiet else logging.INFO)
-
-
-for _command in (demo, train, embed, encode, index, search, evaluate):
-    app.command()(_command)
 
 
 def run() -> int:

@@ -14,6 +14,7 @@ from wsdhq.data import SkippedImage
 from wsdhq.embed.progress import ProgressBar
 
 __all__ = [
+    "WIDTH_OF_FILES",
     "bar_for",
     "list_skipped",
     "print_table",
@@ -25,7 +26,7 @@ __all__ = [
 ]
 
 # Width of tables in files and pipes: a log is not cut at the 80 columns of no terminal.
-_WIDTH_OF_FILES = 160
+WIDTH_OF_FILES = 160
 _NAMES_SHOWN = 5
 
 _errors = Console(stderr=True)
@@ -120,7 +121,7 @@ def print_table(
         table.add_column(Text(printable(column)), justify="left" if column in texts else "right")
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
-    width = None if Console().is_terminal else _WIDTH_OF_FILES
+    width = None if Console().is_terminal else WIDTH_OF_FILES
     output = Console(width=width)
     output.print(Text(printable(title), style="bold"), soft_wrap=True)
     output.print(table)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from wsdhq.data import read_features
 from wsdhq.data.features import map_npy
-from wsdhq.embed import TrainedModel
 from wsdhq.embed.run_directory import RUN_FILES, RunDirectory
 from wsdhq.quant.index import Similarity
+
+if TYPE_CHECKING:
+    from wsdhq.embed import TrainedModel
 
 __all__ = [
     "Features",
