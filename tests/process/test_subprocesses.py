@@ -208,7 +208,9 @@ except KeyboardInterrupt:
         process.send_signal(signal.SIGINT)
         assert process.stdout.readline() == "interrupted\n", process.communicate()[1]
         taken = time.monotonic() - sent
-        rest, errors = process.communicate(timeout=60)
+        # Not communicate(): it would miss what readline has read ahead.
+        assert process.stderr is not None
+        rest, errors = process.stdout.read(), process.stderr.read()
     finally:
         process.kill()
         process.wait()

@@ -26,6 +26,8 @@ Relaxation = Literal["codebooks", "data"] | None
 MOST_ITERATIONS = 2**31 - 1
 MOST_SEED = 2**64 - 1
 MOST_BEAM_WIDTH = 1024
+# Of the quantiser: codes as good as sixteen rounds of iterated local search find, many times
+# faster (benchmarks/RESULTS.md).
 BEAM_WIDTH = 32
 
 
@@ -38,10 +40,10 @@ def check_relaxation(value: object) -> str:
     raise ValueError(f'relaxation: expected "codebooks", "data" or None, got {value!r}')
 
 
-def check_beam_width(value: object, *, warm: bool, default: int = BEAM_WIDTH) -> int:
-    """Give a beam width; None is the default where no codes to start from are given, else 0."""
+def check_beam_width(value: object, *, warm: bool) -> int:
+    """Give a beam width; None is a greedy start, or none where there are codes to start from."""
     if value is None:
-        return 0 if warm else default
+        return 0 if warm else 1
     return as_integer(value, "beam_width", 0 if warm else 1, MOST_BEAM_WIDTH)
 
 
@@ -91,7 +93,8 @@ def icm_encode(
     codebooks : array (num_codebooks, codebook_size, dim) of float
         codebook_size from 1 to 256.
     codes : array (num_vectors, num_codebooks) of uint8, optional
-        Codes to start from. None starts from the best of each codebook given those before it.
+        Codes to start from. None makes a start codebook by codebook, the one of the largest
+        codewords first; see `beam_width`.
     metric : array (dim, dim) of float, optional
         Symmetric positive semi-definite. None is the identity.
     iterations : int, at least 0
@@ -102,6 +105,10 @@ def icm_encode(
         What noise is added to between sweeps (LSQ++). The best code seen is kept.
     seed : int, 0 to 2**64 - 1
         Keys the noise and the order in which codebooks are visited.
+    beam_width : int, 1 to 1024, optional
+        Partial codes kept while a start is made; one in eight of the whole ones is swept, and the
+        best end counts. None is 1, the greedy start. With `codes`, 0 (which None then is) starts
+        from them alone, and more from them and from a beam: the better end counts.
     threads : int, optional
         At least 1; None uses every core. The GIL is released; the result does not depend on it.
 

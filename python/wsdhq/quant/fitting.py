@@ -22,7 +22,7 @@ logger = logging.getLogger("wsdhq.quant")
 FIT_BEAM_WIDTH = 8
 FIT_SWEEPS = 4
 # Iterations at the end without noise and shrinkage.
-SETTLING = 2
+SETTLING = 3
 # At first a codeword that as many vectors use as any other shrinks by this part of its length.
 SHRINKAGE = 0.1
 
@@ -53,7 +53,7 @@ def fit_codebooks(
     Returns
     -------
     codebooks : ndarray (num_codebooks, codebook_size, dim) float32
-        Those of the least distortion that an iteration ended with.
+        The best for the codes of the least distortion that an iteration ended with.
     history : list of dict
         See `AdditiveQuantizer.history`.
     """
@@ -93,6 +93,7 @@ def fit_codebooks(
     if current is None or iterations == 0:
         return best, []
     least = mean_distortion(vectors, current, best, metric, threads)
+    best_codes = current
     annealed = max(iterations - SETTLING, 0)
     history: list[dict[str, Any]] = []
     for i in range(iterations):
@@ -102,13 +103,13 @@ def fit_codebooks(
         current = encode(codebooks, None if heat else current, i + 1, heat)
         distortion = mean_distortion(vectors, current, codebooks, metric, threads)
         if distortion <= least:
-            best, least = codebooks, distortion
+            best, best_codes, least = codebooks, current, distortion
         history.append({"iteration": i, "distortion": least, "reseeded": reseeded})
         logger.info(
             "iteration %d of %d: distortion %.6g, the least so far %.6g, %d codewords re-seeded",
             i + 1, iterations, distortion, least, reseeded,
         )  # fmt: skip
-    return best, history
+    return solve(best_codes, ridge)[0], history
 
 
 def _seed_of(seed: int, iteration: int) -> int:
