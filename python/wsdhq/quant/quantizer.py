@@ -95,7 +95,7 @@ class AdditiveQuantizer:
         *,
         metric: ArrayLike | None = None,
         init: Literal["residual", "slices"] = "residual",
-        iterations: int = 12,
+        iterations: int = 20,
         relaxation: Relaxation = "codebooks",
         ridge: float | None = None,
         beam_width: int = BEAM_WIDTH,
