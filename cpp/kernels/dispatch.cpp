@@ -17,16 +17,19 @@ const KernelTable* const* supported_kernels() {
             // These ask the operating system, too, whether it saves the registers.
             if (__builtin_cpu_supports("avx2")) {
                 tables[count++] = {"avx2", product_kernels_avx2(), encode_kernels_scalar(),
-                                   search_kernels_scalar()};
+                                   search_kernels_avx2()};
                 if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                     __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
+                    const SearchKernels& search = __builtin_cpu_supports("avx512vbmi")
+                                                      ? search_kernels_avx512()
+                                                      : search_kernels_avx2();
                     tables[count++] = {"avx512", product_kernels_avx512(), encode_kernels_scalar(),
-                                       search_kernels_scalar()};
+                                       search};
                 }
             }
 #elif defined(__aarch64__)
             tables[count++] = {"neon", product_kernels_neon(), encode_kernels_scalar(),
-                               search_kernels_scalar()};
+                               search_kernels_neon()};
 #endif
             for (std::size_t level = 0; level < count; ++level) {
                 list[level] = &tables[count - 1 - level];

@@ -1,0 +1,119 @@
+// Look-ups in AVX2: a table of 256 bytes is sixteen of 16 bytes, one per high nibble of a code.
+#include <immintrin.h>
+
+#include "search_kernels.hpp"
+
+namespace wsdhq::kernels {
+namespace {
+
+static_assert(kBlockSize % 32 == 0 && kTableSize == 16 * 16);
+
+void quantize_losses(const float* table, float largest, float inverse_step, std::uint8_t* losses) {
+    const __m256 top = _mm256_set1_ps(largest);
+    const __m256 scale = _mm256_set1_ps(inverse_step);
+    const __m256 most = _mm256_set1_ps(255.0f);
+    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    for (std::size_t k = 0; k < kTableSize; k += 32) {
+        __m256i parts[4];
+        for (std::size_t part = 0; part < 4; ++part) {
+            __m256 loss = _mm256_mul_ps(
+                _mm256_sub_ps(top, _mm256_loadu_ps(table + k + part * 8)), scale);
+            // The second operand is the result where the first is not a number.
+            loss = _mm256_min_ps(_mm256_max_ps(loss, _mm256_setzero_ps()), most);
+            parts[part] = _mm256_cvttps_epi32(loss);
+        }
+        const __m256i bytes = _mm256_packus_epi16(_mm256_packus_epi32(parts[0], parts[1]),
+                                                  _mm256_packus_epi32(parts[2], parts[3]));
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(losses + k),
+                            _mm256_permutevar8x32_epi32(bytes, order));
+    }
+}
+
+// Of `Queries` queries, which share the shuffle indices made from the codes.
+template <std::size_t Queries>
+std::uint64_t filter_queries(const std::uint8_t* codes, std::size_t num_rows,
+                             const std::uint8_t* losses, const std::uint8_t* thresholds,
+                             std::uint64_t* survivors) {
+    const __m256i step = _mm256_set1_epi8(0x10);
+    const __m256i limit = _mm256_set1_epi8(0x70);
+    std::uint64_t together[Queries] = {};
+    for (std::size_t n = 0; n < kBlockSize; n += 32) {
+        __m256i sums[Queries];
+#pragma GCC unroll 4
+        for (std::size_t q = 0; q < Queries; ++q) {
+            sums[q] = _mm256_setzero_si256();
+        }
+        for (std::size_t row = 0; row < num_rows; ++row) {
+            // `left` counts down the high nibble. Where it is 0, adding 0x70 keeps the top bit
+            // clear and the shuffle looks up the low nibble; elsewhere it sets the top bit, and
+            // the shuffle gives 0.
+            __m256i left = _mm256_loadu_si256(
+                reinterpret_cast<const __m256i*>(codes + row * kBlockSize + n));
+            __m256i entries[Queries];
+#pragma GCC unroll 4
+            for (std::size_t q = 0; q < Queries; ++q) {
+                entries[q] = _mm256_setzero_si256();
+            }
+            const std::uint8_t* tables = losses + row * kTableSize;
+#pragma GCC unroll 16
+            for (std::size_t high = 0; high < 16; ++high) {
+                const __m256i index = _mm256_adds_epu8(left, limit);
+                left = _mm256_sub_epi8(left, step);
+#pragma GCC unroll 4
+                for (std::size_t q = 0; q < Queries; ++q) {
+                    const __m256i table = _mm256_broadcastsi128_si256(
+                        _mm_loadu_si128(reinterpret_cast<const __m128i*>(
+                            tables + q * num_rows * kTableSize + high * 16)));
+                    entries[q] = _mm256_or_si256(entries[q], _mm256_shuffle_epi8(table, index));
+                }
+            }
+#pragma GCC unroll 4
+            for (std::size_t q = 0; q < Queries; ++q) {
+                sums[q] = _mm256_adds_epu8(sums[q], entries[q]);
+            }
+        }
+#pragma GCC unroll 4
+        for (std::size_t q = 0; q < Queries; ++q) {
+            const __m256i threshold = _mm256_set1_epi8(static_cast<char>(thresholds[q]));
+            const __m256i below =
+                _mm256_cmpeq_epi8(_mm256_min_epu8(sums[q], threshold), sums[q]);
+            const auto bits = static_cast<std::uint32_t>(_mm256_movemask_epi8(below));
+            std::uint64_t& word = survivors[q * kBlockWords + n / 64];
+            word = n % 64 == 0 ? bits : word | std::uint64_t{bits} << 32;
+            together[q] |= bits;
+        }
+    }
+    std::uint64_t any = 0;
+    for (std::size_t q = 0; q < Queries; ++q) {
+        any |= std::uint64_t{together[q] != 0} << q;
+    }
+    return any;
+}
+
+std::uint64_t filter_block(const std::uint8_t* codes, std::size_t num_rows,
+                           const std::uint8_t* losses, const std::uint8_t* thresholds,
+                           std::size_t num_queries, std::uint64_t* survivors) {
+    std::uint64_t any = 0;
+    std::size_t q = 0;
+    for (; q + 4 <= num_queries; q += 4) {
+        any |= filter_queries<4>(codes, num_rows, losses + q * num_rows * kTableSize,
+                                 thresholds + q, survivors + q * kBlockWords)
+               << q;
+    }
+    for (; q < num_queries; ++q) {
+        any |= filter_queries<1>(codes, num_rows, losses + q * num_rows * kTableSize,
+                                 thresholds + q, survivors + q * kBlockWords)
+               << q;
+    }
+    return any;
+}
+
+}  // namespace
+
+const SearchKernels& search_kernels_avx2() {
+    static const SearchKernels kernels{search_kernels_scalar().look_up_scores, quantize_losses,
+                                       filter_block};
+    return kernels;
+}
+
+}  // namespace wsdhq::kernels
