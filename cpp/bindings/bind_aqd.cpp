@@ -59,9 +59,11 @@ public:
         check_threads(threads);
         const CodesView code_view = codes_view(codes);
         FloatArray out(similarity_ == Similarity::inner_product ? 0 : codes.shape(0));
+        const auto& kernels = active_kernels();
         float* data = out.mutable_data();
-        run_released(
-            [&](Interrupt& interrupt) { searcher_.norms(code_view, threads, interrupt, data); });
+        run_released([&](Interrupt& interrupt) {
+            searcher_.norms(code_view, threads, kernels, interrupt, data);
+        });
         return out;
     }
 

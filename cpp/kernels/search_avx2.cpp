@@ -108,11 +108,40 @@ std::uint64_t filter_block(const std::uint8_t* codes, std::size_t num_rows,
     return any;
 }
 
+double squared_norm(const float* const* codewords, std::size_t num_codebooks, std::size_t dim) {
+    __m256d low_squares = _mm256_setzero_pd();
+    __m256d high_squares = _mm256_setzero_pd();
+    for (std::size_t first = 0; first < dim; first += 8) {
+        // Lanes beyond the end stay 0, and so do their squares.
+        const auto left = static_cast<int>(dim - first < 8 ? dim - first : 8);
+        const __m128i low_inside =
+            _mm_cmpgt_epi32(_mm_set1_epi32(left), _mm_setr_epi32(0, 1, 2, 3));
+        const __m128i high_inside =
+            _mm_cmpgt_epi32(_mm_set1_epi32(left), _mm_setr_epi32(4, 5, 6, 7));
+        __m256d low = _mm256_setzero_pd();
+        __m256d high = _mm256_setzero_pd();
+        for (std::size_t m = 0; m < num_codebooks; ++m) {
+            const float* codeword = codewords[m] + first;
+            low = _mm256_add_pd(low, _mm256_cvtps_pd(_mm_maskload_ps(codeword, low_inside)));
+            // The address of lanes that are all outside may lie beyond the codeword.
+            high = left <= 4 ? high
+                             : _mm256_add_pd(high, _mm256_cvtps_pd(_mm_maskload_ps(codeword + 4,
+                                                                                   high_inside)));
+        }
+        low_squares = _mm256_add_pd(low_squares, _mm256_mul_pd(low, low));
+        high_squares = _mm256_add_pd(high_squares, _mm256_mul_pd(high, high));
+    }
+    const __m256d halves = _mm256_add_pd(low_squares, high_squares);
+    const __m128d quarters =
+        _mm_add_pd(_mm256_castpd256_pd128(halves), _mm256_extractf128_pd(halves, 1));
+    return _mm_cvtsd_f64(_mm_add_sd(quarters, _mm_unpackhi_pd(quarters, quarters)));
+}
+
 }  // namespace
 
 const SearchKernels& search_kernels_avx2() {
     static const SearchKernels kernels{search_kernels_scalar().look_up_scores, quantize_losses,
-                                       filter_block};
+                                       filter_block, squared_norm};
     return kernels;
 }
 

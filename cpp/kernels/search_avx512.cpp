@@ -89,6 +89,8 @@ std::uint64_t filter_queries(const std::uint8_t* codes, std::size_t num_rows,
                 __m512i loss = _mm512_mask2_permutex2var_epi8(tables[q][0], code, low, tables[q][1]);
                 loss = _mm512_mask2_permutex2var_epi8(tables[q][2], loss, high, tables[q][3]);
                 sums[q][chunk] = _mm512_adds_epu8(sums[q][chunk], loss);
+                // Left alone, GCC loads all chunks first and then spills the sums.
+                __asm__("" : "+v"(sums[q][chunk]));
             }
         }
     }
@@ -126,10 +128,31 @@ std::uint64_t filter_block(const std::uint8_t* codes, std::size_t num_rows,
     return any;
 }
 
+double squared_norm(const float* const* codewords, std::size_t num_codebooks, std::size_t dim) {
+    __m512d squares = _mm512_setzero_pd();
+    for (std::size_t first = 0; first < dim; first += 8) {
+        // Lanes beyond the end stay 0, and so do their squares.
+        const std::size_t left = dim - first;
+        const auto inside = static_cast<__mmask8>(left < 8 ? (1u << left) - 1u : 0xFFu);
+        __m512d sum = _mm512_setzero_pd();
+        for (std::size_t m = 0; m < num_codebooks; ++m) {
+            sum = _mm512_add_pd(
+                sum, _mm512_cvtps_pd(_mm256_maskz_loadu_ps(inside, codewords[m] + first)));
+        }
+        squares = _mm512_add_pd(squares, _mm512_mul_pd(sum, sum));
+    }
+    const __m256d halves =
+        _mm256_add_pd(_mm512_castpd512_pd256(squares), _mm512_extractf64x4_pd(squares, 1));
+    const __m128d quarters =
+        _mm_add_pd(_mm256_castpd256_pd128(halves), _mm256_extractf128_pd(halves, 1));
+    return _mm_cvtsd_f64(_mm_add_sd(quarters, _mm_unpackhi_pd(quarters, quarters)));
+}
+
 }  // namespace
 
 const SearchKernels& search_kernels_avx512() {
-    static constexpr SearchKernels kernels{look_up_scores, quantize_losses, filter_block};
+    static constexpr SearchKernels kernels{look_up_scores, quantize_losses, filter_block,
+                                           squared_norm};
     return kernels;
 }
 

@@ -40,6 +40,14 @@ struct SearchKernels {
     std::uint64_t (*filter_block)(const std::uint8_t* codes, std::size_t num_rows,
                                   const std::uint8_t* losses, const std::uint8_t* thresholds,
                                   std::size_t num_queries, std::uint64_t* survivors);
+
+    // The squared norm of a sum of codewords, in double.
+    //   codewords (num_codebooks) pointers to (dim) floats
+    // x[d] = sum_m codewords[m][d], m ascending from 0; lanes[l] = sum of x[d]^2 over d % 8 = l,
+    // ascending from 0, each square rounded before it is added; the result is
+    // ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7])).
+    double (*squared_norm)(const float* const* codewords, std::size_t num_codebooks,
+                           std::size_t dim);
 };
 
 const SearchKernels& search_kernels_scalar();

@@ -65,7 +65,8 @@ std::uint64_t filter_block(const std::uint8_t* codes, std::size_t num_rows,
 
 const SearchKernels& search_kernels_neon() {
     static const SearchKernels kernels{search_kernels_scalar().look_up_scores,
-                                       search_kernels_scalar().quantize_losses, filter_block};
+                                       search_kernels_scalar().quantize_losses, filter_block,
+                                       search_kernels_scalar().squared_norm};
     return kernels;
 }
 

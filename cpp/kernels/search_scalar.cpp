@@ -53,10 +53,37 @@ std::uint64_t filter_block(const std::uint8_t* codes, std::size_t num_rows,
     return any;
 }
 
+double squared_norm(const float* const* codewords, std::size_t num_codebooks, std::size_t dim) {
+    double lanes[8] = {};
+    std::size_t first = 0;
+    for (; first + 8 <= dim; first += 8) {
+        double sums[8] = {};
+        for (std::size_t m = 0; m < num_codebooks; ++m) {
+            const float* codeword = codewords[m] + first;
+            for (std::size_t lane = 0; lane < 8; ++lane) {
+                sums[lane] += static_cast<double>(codeword[lane]);
+            }
+        }
+        for (std::size_t lane = 0; lane < 8; ++lane) {
+            lanes[lane] += sums[lane] * sums[lane];
+        }
+    }
+    for (std::size_t lane = 0; first + lane < dim; ++lane) {
+        double sum = 0.0;
+        for (std::size_t m = 0; m < num_codebooks; ++m) {
+            sum += static_cast<double>(codewords[m][first + lane]);
+        }
+        lanes[lane] += sum * sum;
+    }
+    return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) +
+           ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
+}
+
 }  // namespace
 
 const SearchKernels& search_kernels_scalar() {
-    static constexpr SearchKernels kernels{look_up_scores, quantize_losses, filter_block};
+    static constexpr SearchKernels kernels{look_up_scores, quantize_losses, filter_block,
+                                           squared_norm};
     return kernels;
 }
 

@@ -141,23 +141,26 @@ Searcher::Searcher(CodebooksView codebooks, Similarity similarity)
     packed_ = pack_columns({codewords_.data(), codebooks.num_codewords(), codebooks.dim}, 1.0f);
 }
 
-void Searcher::norms(CodesView codes, int threads, Interrupt& interrupt, float* out) const {
+void Searcher::norms(CodesView codes, int threads, const kernels::KernelTable& kernels,
+                     Interrupt& interrupt, float* out) const {
     if (similarity_ == Similarity::inner_product) {
         return;
     }
-    const std::size_t batches = (codes.num_vectors + kNormBatch - 1) / kNormBatch;
+    constexpr std::size_t batch_size = 256;
+    const std::size_t batches = (codes.num_vectors + batch_size - 1) / batch_size;
     threads =
         useful_threads(threads, batches, codes.num_vectors * codes.num_codebooks * centred_.dim);
-    const auto count = static_cast<std::ptrdiff_t>(batches);
-#pragma omp parallel for num_threads(threads) schedule(static)
-    for (std::ptrdiff_t batch = 0; batch < count; ++batch) {
+    for_each_task(threads, batches, [&](std::size_t batch) {
         if (interrupt.requested(thread_number() == 0)) {
-            continue;
+            return;
         }
-        const std::size_t first = static_cast<std::size_t>(batch) * kNormBatch;
-        code_norms(searched(), similarity_, codes.row(first),
-                   std::min(kNormBatch, codes.num_vectors - first), out + first);
-    }
+        CodeNorms norms(searched(), similarity_, kernels.search);
+        const std::size_t first = batch * batch_size;
+        const std::size_t last = std::min(first + batch_size, codes.num_vectors);
+        for (std::size_t n = first; n < last; ++n) {
+            out[n] = norms.norm(codes.row(n), 1);
+        }
+    });
     interrupt.throw_if_requested();
 }
 

@@ -3,20 +3,29 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "wsdhq/aqd.hpp"
 
 namespace wsdhq {
 
-// Codes that code_norms takes at once.
-inline constexpr std::size_t kNormBatch = 8;
+class CodeNorms {
+public:
+    CodeNorms(CodebooksView codebooks, Similarity similarity, const kernels::SearchKernels& kernels)
+        : codebooks_(codebooks),
+          similarity_(similarity),
+          kernels_(&kernels),
+          codewords_(codebooks.num_codebooks) {}
 
-// |x^|^2 (l2) or |x^| (cosine) of up to kNormBatch codes, rounded to float from sums in double:
-// codebooks ascending within a dimension, then dimensions ascending. A code beyond the codebook
-// counts as its last codeword.
-//   codes (count, num_codebooks)
-//   norms (count), written
-void code_norms(CodebooksView codebooks, Similarity similarity, const std::uint8_t* codes,
-                std::size_t count, float* norms);
+    // |x^|^2 (l2) or |x^| (cosine), rounded to float from kernels' squared_norm. Code m is at
+    // code[m * stride]; one beyond the codebook counts as its last codeword.
+    float norm(const std::uint8_t* code, std::size_t stride);
+
+private:
+    CodebooksView codebooks_;
+    Similarity similarity_;
+    const kernels::SearchKernels* kernels_;
+    std::vector<const float*> codewords_;
+};
 
 }  // namespace wsdhq

@@ -111,54 +111,25 @@ private:
 // queries, once.
 class BlockNorms {
 public:
-    BlockNorms(CodebooksView codebooks, Similarity similarity)
-        : codebooks_(codebooks),
-          similarity_(similarity),
-          gathered_(kNormBatch * codebooks.num_codebooks) {}
+    explicit BlockNorms(const ScanTask& task)
+        : norms_of_codes_(task.codebooks, task.similarity, *task.kernels) {}
 
     void start(const std::uint8_t* codes) {
         codes_ = codes;
         known_ = {};
     }
 
-    void want(const Selection& selection) {
-        Selection missing;
-        for (std::size_t word = 0; word < kBlockWords; ++word) {
-            missing.words[word] = selection.words[word] & ~known_.words[word];
-            known_.words[word] |= selection.words[word];
+    float at(std::size_t n) {
+        const std::uint64_t bit = std::uint64_t{1} << (n % 64);
+        if ((known_.words[n / 64] & bit) == 0) {
+            known_.words[n / 64] |= bit;
+            norms_[n] = norms_of_codes_.norm(codes_ + n, kBlockSize);
         }
-        std::size_t places[kNormBatch];
-        std::size_t count = 0;
-        missing.for_each([&](std::size_t n) {
-            places[count++] = n;
-            if (count == kNormBatch) {
-                compute(places, count);
-                count = 0;
-            }
-        });
-        compute(places, count);
+        return norms_[n];
     }
-
-    float at(std::size_t n) const { return norms_[n]; }
 
 private:
-    void compute(const std::size_t* places, std::size_t count) {
-        const std::size_t num_codebooks = codebooks_.num_codebooks;
-        for (std::size_t i = 0; i < count; ++i) {
-            for (std::size_t m = 0; m < num_codebooks; ++m) {
-                gathered_[i * num_codebooks + m] = codes_[m * kBlockSize + places[i]];
-            }
-        }
-        float norms[kNormBatch];
-        code_norms(codebooks_, similarity_, gathered_.data(), count, norms);
-        for (std::size_t i = 0; i < count; ++i) {
-            norms_[places[i]] = norms[i];
-        }
-    }
-
-    CodebooksView codebooks_;
-    Similarity similarity_;
-    std::vector<std::uint8_t> gathered_;
+    CodeNorms norms_of_codes_;
     const std::uint8_t* codes_ = nullptr;
     Selection known_{};
     float norms_[kBlockSize];
@@ -168,7 +139,7 @@ template <typename Sink>
 class Scan {
 public:
     Scan(const ScanTask& task, Sink* sinks)
-        : task_(task), sinks_(sinks), norms_(task.codebooks, task.similarity) {
+        : task_(task), sinks_(sinks), norms_(task) {
         const std::size_t num_rows = task.database->blocks.num_rows;
         filters_.reserve(task.num_queries);
         for (std::size_t q = 0; q < task.num_queries; ++q) {
@@ -276,16 +247,13 @@ private:
             });
             return count;
         }
-        // The edge of the bin rules most out before their norms are computed.
         const std::uint8_t* bins = codes + num_codebooks * kBlockSize;
         const float* edges = task_.database->norm_edges;
-        Selection wanted{};
         selection.for_each([&](std::size_t n) {
-            const bool may = sink.wants(query.most_score(task_.similarity, sums_[n], edges[bins[n]]));
-            wanted.words[n / 64] |= std::uint64_t{may} << (n % 64);
-        });
-        norms_.want(wanted);
-        wanted.for_each([&](std::size_t n) {
+            // The edge of the bin rules most out before their norms are computed.
+            if (!sink.wants(query.most_score(task_.similarity, sums_[n], edges[bins[n]]))) {
+                return;
+            }
             const float score = query.score(task_.similarity, sums_[n], norms_.at(n));
             if (sink.wants(score)) {
                 sink.take({score, first + static_cast<std::int64_t>(n)});

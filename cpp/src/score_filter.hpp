@@ -3,7 +3,7 @@
 // Let t[m, k] be the float table of a query, M its codebooks, A = sum_m max_k |t[m, k]|, and
 // u = 2^-24. A score is made from p, the float sum of M entries, m ascending. A sum of M floats,
 // in any order, is off by at most (M - 1) u / (1 - (M - 1) u) times the sum of their magnitudes
-// (additions that end in denormals are exact), so with M <= 64
+// (additions that end in denormals are exact), so with M < 2^22
 //
 //     |p - P| <= e,   P = sum_m t[m, code_m],   e = 2 M u A                               (1)
 //

@@ -72,7 +72,8 @@ public:
 
     // What a database vector adds to its table look-ups: |x^|^2 of the shifted codebooks (l2) or
     // |x^| (cosine). Writes (num_vectors); nothing for inner products.
-    void norms(CodesView codes, int threads, Interrupt& interrupt, float* out) const;
+    void norms(CodesView codes, int threads, const kernels::KernelTable& kernels,
+               Interrupt& interrupt, float* out) const;
 
     // The k best of each query, best first: scores (num_queries, k), positions (num_queries, k).
     // Missing places hold -infinity and -1. Working memory stays below 64 MiB. Throws Cancelled.
