@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
 #include <limits>
 
 #include "code_norms.hpp"
@@ -20,8 +19,6 @@ constexpr std::size_t kManyScores = 96;
 // A filter that lets through half of a block rests for some blocks.
 constexpr std::size_t kUselessSurvivors = kBlockSize / 2;
 constexpr std::uint8_t kRest = 15;
-// How far ahead codes are fetched: a single query scans faster than memory answers.
-constexpr std::size_t kPrefetchBytes = 8192;
 
 // Some vectors of a block, a bit each.
 struct Selection {
@@ -151,28 +148,30 @@ public:
     }
 
     void run(Interrupt& interrupt, bool is_caller) {
-        const CodeBlocks& blocks = task_.database->blocks;
-        const std::size_t ahead = kPrefetchBytes / (blocks.num_rows * kBlockSize) + 1;
         const bool is_everything =
             task_.database->mask == nullptr && task_.database->positions == nullptr;
+        const std::size_t num_full = task_.database->blocks.num_vectors / kBlockSize;
+        Selection whole;
+        std::fill(whole.words, whole.words + kBlockWords, ~std::uint64_t{0});
         Allowed allowed(*task_.database, task_.first_block);
-        std::size_t checked = 0;
+        // Asking the clock costs as much as filtering a block for one query.
+        const std::size_t checked_every = 1024 / task_.num_queries;
+        std::size_t blocks_done = 0;
         for (std::size_t b = task_.first_block; b < task_.last_block; ++b) {
             b = allowed.next(b);
             if (b >= task_.last_block) {
                 return;
             }
-            if ((unfiltered_ != 0 || checked++ % 16 == 0) && interrupt.requested(is_caller)) {
+            if ((unfiltered_ != 0 || blocks_done++ % checked_every == 0) &&
+                interrupt.requested(is_caller)) {
                 return;
             }
-            if (is_everything && b + ahead < task_.last_block) {
-                const std::uint8_t* later = blocks.block(b + ahead);
-                for (std::size_t byte = 0; byte < blocks.num_rows * kBlockSize; byte += 64) {
-                    __builtin_prefetch(later + byte);
-                }
+            if (is_everything && b < num_full) {
+                block(b, whole, kBlockSize);
+                continue;
             }
             const Selection selection = allowed.of_block(b);
-            const std::size_t count = is_everything ? kBlockSize : selection.count();
+            const std::size_t count = selection.count();
             if (count != 0) {
                 block(b, selection, count);
             }
