@@ -16,8 +16,8 @@ void quantize_losses(const float* table, float largest, float inverse_step, std:
     for (std::size_t k = 0; k < kTableSize; k += 32) {
         __m256i parts[4];
         for (std::size_t part = 0; part < 4; ++part) {
-            __m256 loss = _mm256_mul_ps(
-                _mm256_sub_ps(top, _mm256_loadu_ps(table + k + part * 8)), scale);
+            __m256 loss =
+                _mm256_mul_ps(_mm256_sub_ps(top, _mm256_loadu_ps(table + k + part * 8)), scale);
             // The second operand is the result where the first is not a number.
             loss = _mm256_min_ps(_mm256_max_ps(loss, _mm256_setzero_ps()), most);
             parts[part] = _mm256_cvttps_epi32(loss);
@@ -47,8 +47,8 @@ std::uint64_t filter_queries(const std::uint8_t* codes, std::size_t num_rows,
             // `left` counts down the high nibble. Where it is 0, adding 0x70 keeps the top bit
             // clear and the shuffle looks up the low nibble; elsewhere it sets the top bit, and
             // the shuffle gives 0.
-            __m256i left = _mm256_loadu_si256(
-                reinterpret_cast<const __m256i*>(codes + row * kBlockSize + n));
+            __m256i left =
+                _mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes + row * kBlockSize + n));
             __m256i entries[Queries];
 #pragma GCC unroll 4
             for (std::size_t q = 0; q < Queries; ++q) {
@@ -75,8 +75,7 @@ std::uint64_t filter_queries(const std::uint8_t* codes, std::size_t num_rows,
 #pragma GCC unroll 4
         for (std::size_t q = 0; q < Queries; ++q) {
             const __m256i threshold = _mm256_set1_epi8(static_cast<char>(thresholds[q]));
-            const __m256i below =
-                _mm256_cmpeq_epi8(_mm256_min_epu8(sums[q], threshold), sums[q]);
+            const __m256i below = _mm256_cmpeq_epi8(_mm256_min_epu8(sums[q], threshold), sums[q]);
             const auto bits = static_cast<std::uint32_t>(_mm256_movemask_epi8(below));
             std::uint64_t& word = survivors[q * kBlockWords + n / 64];
             word = n % 64 == 0 ? bits : word | std::uint64_t{bits} << 32;
@@ -124,9 +123,10 @@ double squared_norm(const float* const* codewords, std::size_t num_codebooks, st
             const float* codeword = codewords[m] + first;
             low = _mm256_add_pd(low, _mm256_cvtps_pd(_mm_maskload_ps(codeword, low_inside)));
             // The address of lanes that are all outside may lie beyond the codeword.
-            high = left <= 4 ? high
-                             : _mm256_add_pd(high, _mm256_cvtps_pd(_mm_maskload_ps(codeword + 4,
-                                                                                   high_inside)));
+            high = left <= 4
+                       ? high
+                       : _mm256_add_pd(high,
+                                       _mm256_cvtps_pd(_mm_maskload_ps(codeword + 4, high_inside)));
         }
         low_squares = _mm256_add_pd(low_squares, _mm256_mul_pd(low, low));
         high_squares = _mm256_add_pd(high_squares, _mm256_mul_pd(high, high));

@@ -73,8 +73,8 @@ std::uint64_t filter_queries(const std::uint8_t* codes, std::size_t num_rows,
         for (std::size_t q = 0; q < Queries; ++q) {
 #pragma GCC unroll 4
             for (std::size_t part = 0; part < 4; ++part) {
-                tables[q][part] = _mm512_loadu_si512(losses + (q * num_rows + row) * kTableSize +
-                                                     part * 64);
+                tables[q][part] =
+                    _mm512_loadu_si512(losses + (q * num_rows + row) * kTableSize + part * 64);
             }
         }
 #pragma GCC unroll 8
@@ -86,7 +86,8 @@ std::uint64_t filter_queries(const std::uint8_t* codes, std::size_t num_rows,
             for (std::size_t q = 0; q < Queries; ++q) {
                 // Codes below 128 are replaced by their entries; the others stay codes, and are
                 // then replaced in turn: no blend is needed.
-                __m512i loss = _mm512_mask2_permutex2var_epi8(tables[q][0], code, low, tables[q][1]);
+                __m512i loss =
+                    _mm512_mask2_permutex2var_epi8(tables[q][0], code, low, tables[q][1]);
                 loss = _mm512_mask2_permutex2var_epi8(tables[q][2], loss, high, tables[q][3]);
                 sums[q][chunk] = _mm512_adds_epu8(sums[q][chunk], loss);
                 // Left alone, GCC loads all chunks first and then spills the sums.

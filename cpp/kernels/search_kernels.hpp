@@ -45,7 +45,8 @@ struct SearchKernels {
     //   codewords (num_codebooks) pointers to (dim) floats
     // x[d] = sum_m codewords[m][d], m ascending from 0; lanes[l] = sum of x[d]^2 over d % 8 = l,
     // ascending from 0, each square rounded before it is added; the result is
-    // ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7])).
+    // ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] +
+    // lanes[7])).
     double (*squared_norm)(const float* const* codewords, std::size_t num_codebooks,
                            std::size_t dim);
 };

@@ -15,8 +15,8 @@ std::uint64_t bits_of(uint8x16_t mask) {
     static const std::uint8_t places[16] = {1, 2, 4, 8, 16, 32, 64, 128,
                                             1, 2, 4, 8, 16, 32, 64, 128};
     const uint8x16_t bits = vandq_u8(mask, vld1q_u8(places));
-    return std::uint64_t{vaddv_u8(vget_low_u8(bits))} |
-           std::uint64_t{vaddv_u8(vget_high_u8(bits))} << 8;
+    return std::uint64_t{vaddv_u8(vget_low_u8(bits))} | std::uint64_t{vaddv_u8(vget_high_u8(bits))}
+                                                            << 8;
 }
 
 std::uint64_t filter_block(const std::uint8_t* codes, std::size_t num_rows,

@@ -173,11 +173,11 @@ Searcher::Plan Searcher::plan(std::size_t num_queries, const Database& database,
         num_queries * blocks.num_vectors * blocks.num_rows / 16);
     const auto count = static_cast<std::size_t>(useful);
     // Few queries share the reading of a block badly, many do not fit the caches.
-    std::size_t group = std::clamp<std::size_t>((num_queries + count - 1) / count, 16, kMostQueries);
+    std::size_t group =
+        std::clamp<std::size_t>((num_queries + count - 1) / count, 16, kMostQueries);
     group = std::min(group, kMostBytes / (count * blocks.num_rows * kTableSize));
     group = std::clamp<std::size_t>(group, 1, num_queries);
-    const std::size_t table_bytes =
-        group * centred_.num_codebooks * kTableSize * sizeof(float);
+    const std::size_t table_bytes = group * centred_.num_codebooks * kTableSize * sizeof(float);
     return {useful, group, group * std::clamp<std::size_t>(kMostBytes / table_bytes, 1, count)};
 }
 
@@ -297,11 +297,10 @@ void Searcher::search(VectorsView queries, const Database& database, std::size_t
         for (std::size_t shard = 0; shard < shards; ++shard) {
             for (std::size_t q = 0; q < count; ++q) {
                 const std::size_t place = ((shard - 1) * count + q) * kept;
-                sinks.push_back({shard == 0
-                                     ? TopResults(scores + (first + q) * k,
-                                                  positions + (first + q) * k, kept)
-                                     : TopResults(more_scores.data() + place,
-                                                  more_positions.data() + place, kept)});
+                sinks.push_back({shard == 0 ? TopResults(scores + (first + q) * k,
+                                                         positions + (first + q) * k, kept)
+                                            : TopResults(more_scores.data() + place,
+                                                         more_positions.data() + place, kept)});
             }
         }
         run(plan, database, prepared, shards, kernels, interrupt, losses, sinks.data());

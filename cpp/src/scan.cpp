@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <limits>
 
 #include "code_norms.hpp"
@@ -48,6 +49,14 @@ struct Selection {
     }
 };
 
+// Bit i of the result: byte i of `bytes`, the lowest first, is not 0.
+std::uint64_t bits_of_bytes(std::uint64_t bytes) {
+    static_assert(std::endian::native == std::endian::little);
+    constexpr std::uint64_t low_bits = 0x7f7f7f7f7f7f7f7f;
+    const std::uint64_t tops = ((bytes & low_bits) + low_bits) | bytes;
+    return ((tops >> 7 & 0x0101010101010101) * 0x0102040810204080) >> 56;
+}
+
 // The vectors of a block that the database allows.
 class Allowed {
 public:
@@ -84,9 +93,17 @@ public:
                 selection.words[place / 64] |= std::uint64_t{1} << (place % 64);
             }
         } else if (database_->mask != nullptr) {
-            for (std::size_t n = 0; n < count; ++n) {
-                selection.words[n / 64] |= std::uint64_t{database_->mask[first + n] != 0}
-                                           << (n % 64);
+            const std::uint8_t* mask = database_->mask + first;
+            std::size_t n = 0;
+            for (; n + 8 <= count; n += 8) {
+                std::uint64_t bytes;
+                std::memcpy(&bytes, mask + n, 8);
+                if (bytes != 0) {
+                    selection.words[n / 64] |= bits_of_bytes(bytes) << (n % 64);
+                }
+            }
+            for (; n < count; ++n) {
+                selection.words[n / 64] |= std::uint64_t{mask[n] != 0} << (n % 64);
             }
         } else {
             for (std::size_t word = 0; word * 64 < count; ++word) {
@@ -135,8 +152,7 @@ private:
 template <typename Sink>
 class Scan {
 public:
-    Scan(const ScanTask& task, Sink* sinks)
-        : task_(task), sinks_(sinks), norms_(task) {
+    Scan(const ScanTask& task, Sink* sinks) : task_(task), sinks_(sinks), norms_(task) {
         const std::size_t num_rows = task.database->blocks.num_rows;
         filters_.reserve(task.num_queries);
         for (std::size_t q = 0; q < task.num_queries; ++q) {
@@ -205,8 +221,7 @@ private:
             }
             Selection survivors;
             for (std::size_t word = 0; word < kBlockWords; ++word) {
-                survivors.words[word] =
-                    survivors_[q * kBlockWords + word] & selection.words[word];
+                survivors.words[word] = survivors_[q * kBlockWords + word] & selection.words[word];
             }
             const std::size_t num_survivors = offer(q, b, codes, survivors);
             follow_threshold(q, false);

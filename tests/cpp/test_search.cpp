@@ -46,8 +46,8 @@ struct Blocks {
         }
         for (std::size_t i = 0; i < n; ++i) {
             const std::size_t b = i / kBlockSize;
-            std::uint8_t* block = b < n / kBlockSize ? full.data() + b * num_rows * kBlockSize
-                                                     : last.data();
+            std::uint8_t* block =
+                b < n / kBlockSize ? full.data() + b * num_rows * kBlockSize : last.data();
             for (std::size_t j = 0; j < m; ++j) {
                 block[j * kBlockSize + i % kBlockSize] = codes[i * m + j];
             }
@@ -156,16 +156,35 @@ WSDHQ_CASE(a_filter_never_loses_a_vector_that_reaches_the_threshold) {
                 for (std::size_t i = 0; i < table.size(); ++i) {
                     float& value = table[i];
                     switch (kind) {
-                        case 1: value = 0.25f; break;                                // all equal
-                        case 2: value *= i / kTableSize == 0 ? 1e15f : 1e-10f; break;
-                        case 3: value = i % 97 == 5 ? 1e20f : value; break;          // outliers
-                        case 4: value = i % 97 == 5 ? -1e20f : value; break;
-                        case 5: value *= 1e-39f; break;                              // denormal
-                        case 6: value = value - 1000.0f; break;                      // cancels
-                        case 7: value = static_cast<float>(static_cast<int>(value * 2)); break;
-                        case 8: value *= i / kTableSize % 2 == 0 ? 1e6f : 1.0f; break;
-                        case 9: value = value < 0.9f ? 0.0f : value; break;
-                        default: break;
+                        case 1:
+                            value = 0.25f;
+                            break;  // all equal
+                        case 2:
+                            value *= i / kTableSize == 0 ? 1e15f : 1e-10f;
+                            break;
+                        case 3:
+                            value = i % 97 == 5 ? 1e20f : value;
+                            break;  // outliers
+                        case 4:
+                            value = i % 97 == 5 ? -1e20f : value;
+                            break;
+                        case 5:
+                            value *= 1e-39f;
+                            break;  // denormal
+                        case 6:
+                            value = value - 1000.0f;
+                            break;  // cancels
+                        case 7:
+                            value = static_cast<float>(static_cast<int>(value * 2));
+                            break;
+                        case 8:
+                            value *= i / kTableSize % 2 == 0 ? 1e6f : 1.0f;
+                            break;
+                        case 9:
+                            value = value < 0.9f ? 0.0f : value;
+                            break;
+                        default:
+                            break;
                     }
                 }
                 const float scale = kind == 2 ? 1e15f : kind == 5 ? 1e-39f : 1.0f;
@@ -196,8 +215,7 @@ WSDHQ_CASE(a_filter_never_loses_a_vector_that_reaches_the_threshold) {
                     // On its bin's edge, which is where the bound is tight.
                     const float norm = has_norms ? edges[codes[m * kBlockSize + n]] : 0.0f;
                     scores[n] = query.score(similarity, sum, norm);
-                    WSDHQ_CHECK(!has_norms ||
-                                query.most_score(similarity, sum, norm) >= scores[n]);
+                    WSDHQ_CHECK(!has_norms || query.most_score(similarity, sum, norm) >= scores[n]);
                 }
                 auto order = scores;
                 std::sort(order.begin(), order.end());
@@ -232,9 +250,9 @@ WSDHQ_CASE(a_filter_of_plain_tables_lets_little_more_through_than_it_must) {
     query.table = table.data();
     query.largest = largest.data();
     for (std::size_t j = 0; j < m; ++j) {
-        largest[j] = *std::max_element(
-            table.begin() + static_cast<std::ptrdiff_t>(j * kTableSize),
-            table.begin() + static_cast<std::ptrdiff_t>((j + 1) * kTableSize));
+        largest[j] =
+            *std::max_element(table.begin() + static_cast<std::ptrdiff_t>(j * kTableSize),
+                              table.begin() + static_cast<std::ptrdiff_t>((j + 1) * kTableSize));
         query.sum_of_largest += largest[j];
         query.magnitude += 1.0;
     }

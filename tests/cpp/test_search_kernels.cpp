@@ -62,9 +62,24 @@ WSDHQ_CASE(losses_are_rounded_down_and_clamped) {
     for_each_level([](const kernels::SearchKernels& level) {
         test::Numbers numbers(4);
         std::vector<float> table = numbers.values(kTableSize);
-        const float special[] = {0.0f,  -0.0f,  1e-45f,    -1e-40f,  1.0f,      2.0f,
-                                 -huge, huge,   -infinity, infinity, 1e15f,     -1e15f,
-                                 0.5f,  -0.25f, 1e-38f,    -1e-38f,  -254.999f, -255.0f,
+        const float special[] = {0.0f,
+                                 -0.0f,
+                                 1e-45f,
+                                 -1e-40f,
+                                 1.0f,
+                                 2.0f,
+                                 -huge,
+                                 huge,
+                                 -infinity,
+                                 infinity,
+                                 1e15f,
+                                 -1e15f,
+                                 0.5f,
+                                 -0.25f,
+                                 1e-38f,
+                                 -1e-38f,
+                                 -254.999f,
+                                 -255.0f,
                                  std::numeric_limits<float>::quiet_NaN()};
         std::copy(std::begin(special), std::end(special), table.begin() + 100);
         for (const float largest : {1.0f, 0.0f, -3.0f, huge, -huge, 1e-40f}) {
@@ -111,8 +126,8 @@ WSDHQ_CASE(survivors_are_those_whose_saturated_sum_is_in_the_threshold) {
                     for (std::size_t n = 0; n < kBlockSize; ++n) {
                         unsigned sum = 0;
                         for (std::size_t row = 0; row < rows; ++row) {
-                            sum += losses[(q * rows + row) * kTableSize +
-                                          codes[row * kBlockSize + n]];
+                            sum +=
+                                losses[(q * rows + row) * kTableSize + codes[row * kBlockSize + n]];
                         }
                         const bool expected = std::min(sum, 255u) <= thresholds[q];
                         const std::uint64_t word = survivors[q * kBlockWords + n / 64];
@@ -149,9 +164,8 @@ WSDHQ_CASE(squared_norms_are_sums_in_eight_lanes) {
                     const double square = sum * sum;
                     lanes[d % 8] += square;
                 }
-                const double expected =
-                    ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) +
-                    ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
+                const double expected = ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) +
+                                        ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
                 WSDHQ_CHECK(level.squared_norm(pointers.data(), m, dim) == expected);
             }
         }

@@ -374,6 +374,8 @@ class AQDIndex:
         buffer = self._buffer
         if buffer is None or not buffer.has_room(len(ids)):
             size = len(self._rows)
+            if buffer is None:
+                _check_next_id(self._next_id, self._rows.ids)  # of a mapped file: not read so far
             buffer = RowBuffer(self._rows, max(size + len(ids), 2 * size))
         self._buffer = None  # dropped if what follows does not come to its end
         buffer.append_codes(codes, ids, self._norms)
@@ -473,15 +475,23 @@ def _positions_of(ids: NDArray[np.int64], present: NDArray[np.int64]) -> NDArray
 
     Walks over `present` and sorts only `ids`: memory grows with what is asked for.
     """
-    if len(ids) == 0:
-        return np.empty(0, np.int64)
-    ordered = np.unique(ids)
-    found = np.full(len(ordered), -1, np.int64)
-    for first, end in chunks(len(present)):
-        part = present[first:end]
-        positions = np.flatnonzero(_is_among(part, ordered))
-        found[np.searchsorted(ordered, part[positions])] = first + positions
-    positions = found[np.searchsorted(ordered, ids)]
-    if (positions < 0).any():
-        raise ValueError(f"ids: id {ids[np.flatnonzero(positions < 0)[0]]} is not in the index")
+    # Ids are all different, so one that is its own position, as by default, is found.
+    positions = np.full(len(ids), -1, np.int64)
+    near = np.flatnonzero(ids < len(present))
+    near = near[present[ids[near]] == ids[near]]
+    positions[near] = ids[near]
+    missing = positions < 0
+    if missing.any():
+        wanted = ids[missing]
+        ordered = np.unique(wanted)
+        found = np.full(len(ordered), -1, np.int64)
+        for first, end in chunks(len(present)):
+            part = present[first:end]
+            places = np.flatnonzero(_is_among(part, ordered))
+            found[np.searchsorted(ordered, part[places])] = first + places
+        positions[missing] = found[np.searchsorted(ordered, wanted)]
+        if (positions < 0).any():
+            raise ValueError(
+                f"ids: id {ids[np.flatnonzero(positions < 0)[0]]} is not in the index"
+            )
     return positions
