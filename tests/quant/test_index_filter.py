@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import oracle
 from wsdhq.quant import AdditiveQuantizer, AQDIndex, simd_levels
 
 SIMILARITIES = ["ip", "l2", "cosine"]
@@ -251,3 +252,19 @@ def test_values_as_large_as_may_be() -> None:
         scores, ids = index.search(queries, k=9)
         np.testing.assert_array_equal(ids, all_ids[:, :9])
         np.testing.assert_array_equal(scores, all_scores[:, :9])
+
+
+@pytest.mark.parametrize("similarity", ["l2", "cosine"])
+def test_norms_close_together(similarity: str) -> None:
+    # In many dimensions the least norm is far from 0, and a large part of every score.
+    rng = np.random.default_rng(6)
+    codebooks = rng.choice([-1.0, 1.0], size=(2, 256, 300)).astype(np.float32)
+    codes = rng.integers(0, 256, size=(30_000, 2), dtype=np.uint8)
+    queries = oracle.decode(codebooks, codes[:4]).astype(np.float32)
+    queries += rng.standard_normal(queries.shape).astype(np.float32)
+    index = build(codebooks, codes, similarity)
+    all_scores, all_ids = index.search(queries, k=30_000)
+    for k in (1, 3, 200):
+        scores, ids = index.search(queries, k=k)
+        np.testing.assert_array_equal(ids, all_ids[:, :k])
+        np.testing.assert_array_equal(scores, all_scores[:, :k])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import pickle
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +95,7 @@ def test_a_snapshot_stays_as_it_was(similarity: str) -> None:
     [copy.copy, copy.deepcopy, lambda index: pickle.loads(pickle.dumps(index))],
     ids=["copy", "deepcopy", "pickle"],
 )
-def test_copies_go_their_own_ways(similarity: str, copied) -> None:  # noqa: ANN001
+def test_copies_go_their_own_ways(similarity: str, copied: Callable[[AQDIndex], AQDIndex]) -> None:
     index = make(600, similarity)
     index.add(PROBLEM.codes[600:610])
     other = copied(index)
@@ -110,7 +112,7 @@ def test_readers_beside_a_writer_see_before_or_after(similarity: str) -> None:
     index = AQDIndex(QUANTIZER, similarity=similarity)
     index.add(PROBLEM.codes[:1])
     whole = make(similarity=similarity)
-    scores, ids = whole.search(QUERIES, k=2600)
+    ids = whole.search(QUERIES, k=2600)[1]
     expected = {
         size: [row[row < size][:9].tolist() + [-1] * max(0, 9 - size) for row in ids]
         for size in sizes
@@ -130,7 +132,7 @@ def test_readers_beside_a_writer_see_before_or_after(similarity: str) -> None:
     readers = [threading.Thread(target=read) for _ in range(2)]
     for reader in readers:
         reader.start()
-    for first, end in zip(sizes, sizes[1:], strict=False):
+    for first, end in itertools.pairwise(sizes):
         index.add(PROBLEM.codes[first:end])
     done.set()
     for reader in readers:
@@ -293,9 +295,14 @@ def test_the_first_change_of_a_mapped_index_checks_its_ids(tmp_path: Path) -> No
 
 
 PEAK = """
-import resource, sys
+import sys
 import numpy as np
 from wsdhq.quant import AdditiveQuantizer, AQDIndex
+
+def memory(name):
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith(name)) / 1024
+
 rng = np.random.default_rng(0)
 similarity, k, num_queries, M = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
 N = 1_500_000 if M < 10 else 60_000
@@ -305,20 +312,16 @@ for _ in range(10):
     index.add(rng.integers(0, 256, size=(N // 10, M), dtype=np.uint8))
 Q = rng.standard_normal((num_queries, 8)).astype(np.float32)
 mask = np.ones(N, bool)
-index.search(Q[:1], k=1)
-# Touched once, so that what the allocator keeps does not hide what a search takes.
-results = num_queries * k * 12
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-with open("/proc/self/statm") as f:
-    now = int(f.read().split()[1]) * 4
+with open("/proc/self/clear_refs", "w") as file:
+    file.write("5")  # the peak starts anew
+before = memory("VmRSS")
 index.search(Q, k=k, threads=2)
 index.search(Q[:3], k=min(k, 100), allowed=mask, threads=2)
-after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(max(0, after - max(before, now)) / 1024 - results / 2**20, (before - now) / 1024)
+print(memory("VmHWM") - before - num_queries * k * 12 / 2**20)
 """
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux's /proc")
 @pytest.mark.parametrize(
     ("similarity", "k", "num_queries", "M"),
     [("ip", 10, 500, 4), ("cosine", 100, 300, 4), ("l2", 500_000, 2, 4), ("ip", 10, 300, 64)],
@@ -330,5 +333,4 @@ def test_searching_takes_little_memory(similarity: str, k: int, num_queries: int
         text=True,
         check=True,
     )
-    taken, unseen = map(float, done.stdout.split())
-    assert taken + unseen < 64, f"{taken:.0f} MiB seen, up to {unseen:.0f} unseen"
+    assert float(done.stdout) < 64

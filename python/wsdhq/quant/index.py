@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from wsdhq import _core
 from wsdhq.quant.persistence import read_tensors, write_tensors
 from wsdhq.quant.quantizer import AdditiveQuantizer
-from wsdhq.quant.rows import BLOCK_SIZE, TABLE_SIZE, RowBuffer, Rows, chunks, empty_rows
+from wsdhq.quant.rows import BLOCK_SIZE, RowBuffer, Rows, chunks, empty_rows
 from wsdhq.quant.threads import resolve_threads
 from wsdhq.quant.validation import as_codes, as_float32, as_integer, as_vectors
 
@@ -467,7 +467,7 @@ def _check_distinct(ids: NDArray[np.int64]) -> None:
 def _is_among(ids: NDArray[np.int64], ordered: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Which of `ids` are in `ordered`, which ascends and is not empty."""
     places = np.minimum(np.searchsorted(ordered, ids), len(ordered) - 1)
-    return ordered[places] == ids
+    return np.equal(ordered[places], ids)
 
 
 def _positions_of(ids: NDArray[np.int64], present: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -491,7 +491,5 @@ def _positions_of(ids: NDArray[np.int64], present: NDArray[np.int64]) -> NDArray
             found[np.searchsorted(ordered, part[places])] = first + places
         positions[missing] = found[np.searchsorted(ordered, wanted)]
         if (positions < 0).any():
-            raise ValueError(
-                f"ids: id {ids[np.flatnonzero(positions < 0)[0]]} is not in the index"
-            )
+            raise ValueError(f"ids: id {ids[np.flatnonzero(positions < 0)[0]]} is not in the index")
     return positions

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from wsdhq import _core
 
-__all__ = ["BLOCK_SIZE", "TABLE_SIZE", "RowBuffer", "Rows", "chunks", "empty_rows"]
+__all__ = ["BLOCK_SIZE", "RowBuffer", "Rows", "chunks", "empty_rows"]
 
 BLOCK_SIZE: int = _core.block_size
 TABLE_SIZE: int = _core.table_size
@@ -41,7 +41,7 @@ class Rows:
 
     @property
     def num_codebooks(self) -> int:
-        return self.last.shape[0] - (1 if len(self.edges) else 0)
+        return len(self.last) - (1 if len(self.edges) else 0)
 
     def rows(self, first: int, end: int) -> NDArray[np.uint8]:
         """Columns of the blocks as rows: (end - first, num_rows) uint8, a copy."""
@@ -49,14 +49,15 @@ class Rows:
         num_rows = self.last.shape[0]
         parts = []
         if first < min(end, num_full):
-            begin, stop = first // BLOCK_SIZE, -(-min(end, num_full) // BLOCK_SIZE)
+            until = min(end, num_full)
+            begin, stop = first // BLOCK_SIZE, -(-until // BLOCK_SIZE)
             whole = self.full[begin:stop].transpose(0, 2, 1).reshape(-1, num_rows)
-            parts.append(whole[first - begin * BLOCK_SIZE : min(end, num_full) - begin * BLOCK_SIZE])
+            parts.append(whole[first - begin * BLOCK_SIZE : until - begin * BLOCK_SIZE])
         if end > num_full:
             parts.append(self.last[:, max(first, num_full) - num_full : end - num_full].T)
         if not parts:
             return np.empty((0, num_rows), np.uint8)
-        return np.array(np.concatenate(parts))
+        return np.concatenate(parts)
 
     def codes(self) -> NDArray[np.uint8]:
         """All codes by position: (len, num_codebooks) uint8, a copy."""
@@ -134,10 +135,8 @@ class RowBuffer:
         self._ids[self._size : self._size + len(ids)] = ids
         self._size += len(ids)
 
-    def append_codes(
-        self, codes: NDArray[np.uint8], ids: NDArray[np.int64], norms: Norms
-    ) -> None:
-        """Write codes (n, num_codebooks) behind those that are there, and the bins of their norms."""
+    def append_codes(self, codes: NDArray[np.uint8], ids: NDArray[np.int64], norms: Norms) -> None:
+        """Write codes (n, num_codebooks), and the bins of their norms, behind those there are."""
         if len(self._edges) == 0:
             for first, end in chunks(len(codes)):
                 self.append(codes[first:end], ids[first:end])
