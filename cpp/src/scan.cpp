@@ -28,7 +28,9 @@ struct Selection {
     std::size_t count() const {
         std::size_t total = 0;
         for (const std::uint64_t word : words) {
-            total += static_cast<std::size_t>(std::popcount(word));
+            if (word != 0) {  // the baseline has no instruction to count bits with
+                total += static_cast<std::size_t>(std::popcount(word));
+            }
         }
         return total;
     }
@@ -254,7 +256,7 @@ private:
         const auto first = static_cast<std::int64_t>(b * kBlockSize);
         if (task_.similarity == Similarity::inner_product) {
             selection.for_each([&](std::size_t n) {
-                const float score = query.score(Similarity::inner_product, sums_[n], 0.0f);
+                const float score = ordered(sums_[n]);
                 if (sink.wants(score)) {
                     sink.take({score, first + static_cast<std::int64_t>(n)});
                 }

@@ -31,8 +31,7 @@ float PreparedQuery::score(Similarity similarity, float sum, float norm_of_vecto
         // Where codewords nearly cancel, rounding could carry a cosine past its bounds.
         result = product > 0.0f ? std::clamp(sum / product, -1.0f, 1.0f) : 0.0f;
     }
-    // Only sums beyond the range of float are not numbers; the order of results needs numbers.
-    return result == result ? result : -std::numeric_limits<float>::infinity();
+    return ordered(result);
 }
 
 float PreparedQuery::most_score(Similarity similarity, float sum, float edge) const {

@@ -44,10 +44,17 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 #include "wsdhq/aqd.hpp"
 
 namespace wsdhq {
+
+// What is not a number comes after all numbers: only sums beyond the range of float are none, but
+// an order of results cannot do without.
+inline float ordered(float score) {
+    return score == score ? score : -std::numeric_limits<float>::infinity();
+}
 
 // A query, its table, and what bounds them.
 struct PreparedQuery {

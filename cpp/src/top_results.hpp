@@ -12,7 +12,10 @@ namespace wsdhq {
 
 // Larger score first, then lower position: a total order, so that shards merge to one answer.
 inline bool is_better(const SearchResult& a, const SearchResult& b) {
-    return a.score > b.score || (a.score == b.score && a.position < b.position);
+    // Without branches: in a heap they would be guessed wrongly half the time.
+    return static_cast<bool>(static_cast<int>(a.score > b.score) |
+                             (static_cast<int>(a.score == b.score) &
+                              static_cast<int>(a.position < b.position)));
 }
 
 // Keeps its heap in the arrays that the results are for: a large k needs no memory beside them.
@@ -83,13 +86,17 @@ private:
 
     // Puts `result` at `hole` of the first `end` places or below it, where the order wants it.
     void sift_down(std::size_t hole, std::size_t end, const SearchResult& result) {
-        for (std::size_t child = 2 * hole + 1; child < end; child = 2 * hole + 1) {
-            if (child + 1 < end && is_better(at(child), at(child + 1))) {
-                ++child;
-            }
+        std::size_t child = 2 * hole + 1;
+        for (; child + 1 < end; child = 2 * hole + 1) {
+            child += static_cast<std::size_t>(is_better(at(child), at(child + 1)));
             if (!is_better(result, at(child))) {
-                break;
+                put(hole, result);
+                return;
             }
+            put(hole, at(child));
+            hole = child;
+        }
+        if (child < end && is_better(result, at(child))) {
             put(hole, at(child));
             hole = child;
         }
