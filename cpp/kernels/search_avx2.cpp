@@ -29,62 +29,91 @@ void quantize_losses(const float* table, float largest, float inverse_step, std:
     }
 }
 
-// Of `Queries` queries, which share the shuffle indices made from the codes.
-template <std::size_t Queries>
+// Of `Queries` queries, which share the shuffle indices made from the codes; `Parts` registers of
+// codes share the tables.
+template <std::size_t Queries, std::size_t Parts>
 std::uint64_t filter_queries(const std::uint8_t* codes, std::size_t num_rows,
                              const std::uint8_t* losses, const std::uint8_t* thresholds,
                              std::uint64_t* survivors) {
     const __m256i step = _mm256_set1_epi8(0x10);
     const __m256i limit = _mm256_set1_epi8(0x70);
-    std::uint64_t together[Queries] = {};
-    for (std::size_t n = 0; n < kBlockSize; n += 32) {
-        __m256i sums[Queries];
+    for (std::size_t i = 0; i < Queries * kBlockWords; ++i) {
+        survivors[i] = 0;
+    }
+    for (std::size_t n = 0; n < kBlockSize; n += 32 * Parts) {
+        __m256i sums[Queries][Parts];
 #pragma GCC unroll 4
         for (std::size_t q = 0; q < Queries; ++q) {
-            sums[q] = _mm256_setzero_si256();
+#pragma GCC unroll 4
+            for (std::size_t part = 0; part < Parts; ++part) {
+                sums[q][part] = _mm256_setzero_si256();
+            }
         }
         for (std::size_t row = 0; row < num_rows; ++row) {
             // `left` counts down the high nibble. Where it is 0, adding 0x70 keeps the top bit
             // clear and the shuffle looks up the low nibble; elsewhere it sets the top bit, and
             // the shuffle gives 0.
-            __m256i left =
-                _mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes + row * kBlockSize + n));
-            __m256i entries[Queries];
+            __m256i left[Parts];
+            __m256i entries[Queries][Parts];
 #pragma GCC unroll 4
-            for (std::size_t q = 0; q < Queries; ++q) {
-                entries[q] = _mm256_setzero_si256();
+            for (std::size_t part = 0; part < Parts; ++part) {
+                left[part] = _mm256_loadu_si256(
+                    reinterpret_cast<const __m256i*>(codes + row * kBlockSize + n + part * 32));
+#pragma GCC unroll 4
+                for (std::size_t q = 0; q < Queries; ++q) {
+                    entries[q][part] = _mm256_setzero_si256();
+                }
             }
-            const std::uint8_t* tables = losses + row * kTableSize;
 #pragma GCC unroll 16
             for (std::size_t high = 0; high < 16; ++high) {
-                const __m256i index = _mm256_adds_epu8(left, limit);
-                left = _mm256_sub_epi8(left, step);
+                __m256i index[Parts];
+#pragma GCC unroll 4
+                for (std::size_t part = 0; part < Parts; ++part) {
+                    index[part] = _mm256_adds_epu8(left[part], limit);
+                    left[part] = _mm256_sub_epi8(left[part], step);
+                }
 #pragma GCC unroll 4
                 for (std::size_t q = 0; q < Queries; ++q) {
                     const __m256i table = _mm256_broadcastsi128_si256(
                         _mm_loadu_si128(reinterpret_cast<const __m128i*>(
-                            tables + q * num_rows * kTableSize + high * 16)));
-                    entries[q] = _mm256_or_si256(entries[q], _mm256_shuffle_epi8(table, index));
+                            losses + (q * num_rows + row) * kTableSize + high * 16)));
+#pragma GCC unroll 4
+                    for (std::size_t part = 0; part < Parts; ++part) {
+                        entries[q][part] = _mm256_or_si256(entries[q][part],
+                                                           _mm256_shuffle_epi8(table, index[part]));
+                        // Left alone, GCC makes all indices first and then spills them.
+                        __asm__("" : "+x"(entries[q][part]));
+                    }
                 }
             }
 #pragma GCC unroll 4
             for (std::size_t q = 0; q < Queries; ++q) {
-                sums[q] = _mm256_adds_epu8(sums[q], entries[q]);
+#pragma GCC unroll 4
+                for (std::size_t part = 0; part < Parts; ++part) {
+                    sums[q][part] = _mm256_adds_epu8(sums[q][part], entries[q][part]);
+                }
             }
         }
 #pragma GCC unroll 4
         for (std::size_t q = 0; q < Queries; ++q) {
             const __m256i threshold = _mm256_set1_epi8(static_cast<char>(thresholds[q]));
-            const __m256i below = _mm256_cmpeq_epi8(_mm256_min_epu8(sums[q], threshold), sums[q]);
-            const auto bits = static_cast<std::uint32_t>(_mm256_movemask_epi8(below));
-            std::uint64_t& word = survivors[q * kBlockWords + n / 64];
-            word = n % 64 == 0 ? bits : word | std::uint64_t{bits} << 32;
-            together[q] |= bits;
+#pragma GCC unroll 4
+            for (std::size_t part = 0; part < Parts; ++part) {
+                const __m256i below =
+                    _mm256_cmpeq_epi8(_mm256_min_epu8(sums[q][part], threshold), sums[q][part]);
+                const std::uint64_t bits = static_cast<std::uint32_t>(_mm256_movemask_epi8(below));
+                const std::size_t first = n + part * 32;
+                survivors[q * kBlockWords + first / 64] |= bits << (first % 64);
+            }
         }
     }
     std::uint64_t any = 0;
     for (std::size_t q = 0; q < Queries; ++q) {
-        any |= std::uint64_t{together[q] != 0} << q;
+        std::uint64_t together = 0;
+        for (std::size_t word = 0; word < kBlockWords; ++word) {
+            together |= survivors[q * kBlockWords + word];
+        }
+        any |= std::uint64_t{together != 0} << q;
     }
     return any;
 }
@@ -94,14 +123,14 @@ std::uint64_t filter_block(const std::uint8_t* codes, std::size_t num_rows,
                            std::size_t num_queries, std::uint64_t* survivors) {
     std::uint64_t any = 0;
     std::size_t q = 0;
-    for (; q + 4 <= num_queries; q += 4) {
-        any |= filter_queries<4>(codes, num_rows, losses + q * num_rows * kTableSize,
-                                 thresholds + q, survivors + q * kBlockWords)
+    for (; q + 2 <= num_queries; q += 2) {
+        any |= filter_queries<2, 2>(codes, num_rows, losses + q * num_rows * kTableSize,
+                                    thresholds + q, survivors + q * kBlockWords)
                << q;
     }
-    for (; q < num_queries; ++q) {
-        any |= filter_queries<1>(codes, num_rows, losses + q * num_rows * kTableSize,
-                                 thresholds + q, survivors + q * kBlockWords)
+    if (q < num_queries) {
+        any |= filter_queries<1, 4>(codes, num_rows, losses + q * num_rows * kTableSize,
+                                    thresholds + q, survivors + q * kBlockWords)
                << q;
     }
     return any;

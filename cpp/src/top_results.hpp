@@ -13,9 +13,9 @@ namespace wsdhq {
 // Larger score first, then lower position: a total order, so that shards merge to one answer.
 inline bool is_better(const SearchResult& a, const SearchResult& b) {
     // Without branches: in a heap they would be guessed wrongly half the time.
-    return static_cast<bool>(static_cast<int>(a.score > b.score) |
-                             (static_cast<int>(a.score == b.score) &
-                              static_cast<int>(a.position < b.position)));
+    return static_cast<bool>(
+        static_cast<int>(a.score > b.score) |
+        (static_cast<int>(a.score == b.score) & static_cast<int>(a.position < b.position)));
 }
 
 // Keeps its heap in the arrays that the results are for: a large k needs no memory beside them.
