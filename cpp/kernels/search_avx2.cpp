@@ -8,6 +8,37 @@ namespace {
 
 static_assert(kBlockSize % 32 == 0 && kTableSize == 16 * 16);
 
+// Entries of 8 codes.
+__m256 look_up(const float* row, const std::uint8_t* codes) {
+    const __m256i index =
+        _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(codes)));
+    return _mm256_i32gather_ps(row, index, 4);
+}
+
+void look_up_scores(const float* table, std::size_t num_codebooks, const std::uint8_t* codes,
+                    float* scores) {
+    // Four gathers under way at once hide the latency of each.
+    for (std::size_t n = 0; n < kBlockSize; n += 32) {
+        __m256 sums[4];
+#pragma GCC unroll 4
+        for (std::size_t part = 0; part < 4; ++part) {
+            sums[part] = look_up(table, codes + n + part * 8);
+        }
+        for (std::size_t m = 1; m < num_codebooks; ++m) {
+#pragma GCC unroll 4
+            for (std::size_t part = 0; part < 4; ++part) {
+                sums[part] = _mm256_add_ps(
+                    sums[part],
+                    look_up(table + m * kTableSize, codes + m * kBlockSize + n + part * 8));
+            }
+        }
+#pragma GCC unroll 4
+        for (std::size_t part = 0; part < 4; ++part) {
+            _mm256_storeu_ps(scores + n + part * 8, sums[part]);
+        }
+    }
+}
+
 void quantize_losses(const float* table, float largest, float inverse_step, std::uint8_t* losses) {
     const __m256 top = _mm256_set1_ps(largest);
     const __m256 scale = _mm256_set1_ps(inverse_step);
@@ -169,8 +200,8 @@ double squared_norm(const float* const* codewords, std::size_t num_codebooks, st
 }  // namespace
 
 const SearchKernels& search_kernels_avx2() {
-    static const SearchKernels kernels{search_kernels_scalar().look_up_scores, quantize_losses,
-                                       filter_block, squared_norm};
+    static constexpr SearchKernels kernels{look_up_scores, quantize_losses, filter_block,
+                                           squared_norm};
     return kernels;
 }
 

@@ -19,8 +19,9 @@ using kernels::kBlockSize;
 using kernels::kMostQueries;
 using kernels::kTableSize;
 
-// Working memory of a search: look-up tables, 8-bit tables and the results of shards, each.
-constexpr std::size_t kMostBytes = std::size_t{16} << 20;
+// Working memory of a search: look-up tables, 8-bit tables, the results of shards, and copies to
+// sort, each at most this.
+constexpr std::size_t kMostBytes = std::size_t{12} << 20;
 // Blocks that a shard has at least.
 constexpr std::size_t kLeastBlocks = 16;
 
@@ -172,13 +173,16 @@ Searcher::Plan Searcher::plan(std::size_t num_queries, const Database& database,
         threads, num_queries * std::max<std::size_t>(1, blocks.num_blocks() / kLeastBlocks),
         num_queries * blocks.num_vectors * blocks.num_rows / 16);
     const auto count = static_cast<std::size_t>(useful);
+    const std::size_t table_bytes = centred_.num_codebooks * kTableSize * sizeof(float);
     // Few queries share the reading of a block badly, many do not fit the caches.
     std::size_t group =
         std::clamp<std::size_t>((num_queries + count - 1) / count, 16, kMostQueries);
-    group = std::min(group, kMostBytes / (count * blocks.num_rows * kTableSize));
+    group = std::min(
+        {group, kMostBytes / (count * blocks.num_rows * kTableSize), kMostBytes / table_bytes});
     group = std::clamp<std::size_t>(group, 1, num_queries);
-    const std::size_t table_bytes = group * centred_.num_codebooks * kTableSize * sizeof(float);
-    return {useful, group, group * std::clamp<std::size_t>(kMostBytes / table_bytes, 1, count)};
+    const std::size_t groups =
+        std::clamp<std::size_t>(kMostBytes / (group * table_bytes), 1, count);
+    return {useful, group, group * groups};
 }
 
 void Searcher::prepare(VectorsView queries, std::size_t first, std::size_t last, int threads,

@@ -268,3 +268,21 @@ def test_norms_close_together(similarity: str) -> None:
         scores, ids = index.search(queries, k=k)
         np.testing.assert_array_equal(ids, all_ids[:, :k])
         np.testing.assert_array_equal(scores, all_scores[:, :k])
+
+
+@pytest.mark.parametrize("similarity", ["l2", "cosine"])
+def test_squared_norms_beyond_the_range_of_float(similarity: str) -> None:
+    codebooks = np.full((100, 2, 400), 1e15, np.float32)
+    codebooks[:, 1] = 0
+    codebooks[50:, 1, :7] = 3
+    codes = np.random.default_rng(2).integers(0, 2, size=(2000, 100), dtype=np.uint8)
+    codes[::3] = 1
+    index = build(codebooks, codes, similarity)
+    queries = np.ones((2, 400), np.float32)
+    all_scores, all_ids = index.search(queries, k=2000)
+    assert sorted(all_ids[0].tolist()) == list(range(2000))
+    assert not np.isnan(all_scores).any()
+    for k in (1, 5, 1000):
+        scores, ids = index.search(queries, k=k)
+        np.testing.assert_array_equal(ids, all_ids[:, :k])
+        np.testing.assert_array_equal(scores, all_scores[:, :k])

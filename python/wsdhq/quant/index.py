@@ -387,8 +387,10 @@ class AQDIndex:
         """Keep only the vectors that a mask over positions marks."""
         old = self._rows
         empty = empty_rows(old.num_codebooks, self.similarity != "ip")
-        start = Rows(empty.full, empty.last, empty.ids, old.edges, old.num_binned)
-        buffer = RowBuffer(start, int(np.count_nonzero(kept)))
+        count = int(np.count_nonzero(kept))
+        # The edges stay true of what is left.
+        start = Rows(empty.full, empty.last, empty.ids, old.edges, min(old.num_binned, count))
+        buffer = RowBuffer(start, count)
         for first, end in chunks(len(old)):
             chosen = kept[first:end]
             buffer.append(old.rows(first, end)[chosen], old.ids[first:end][chosen])

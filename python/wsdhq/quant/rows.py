@@ -15,6 +15,8 @@ __all__ = ["BLOCK_SIZE", "RowBuffer", "Rows", "chunks", "empty_rows"]
 BLOCK_SIZE: int = _core.block_size
 TABLE_SIZE: int = _core.table_size
 
+LARGEST = float(np.finfo(np.float32).max)
+
 # Rows that are rearranged at a time.
 CHUNK = 128 * BLOCK_SIZE
 
@@ -169,6 +171,8 @@ class RowBuffer:
             found = norms(np.ascontiguousarray(old.rows(first, end)[:, :-1]))
             low, high = min(low, float(found.min())), max(high, float(found.max()))
             kept[first:end] = found
+        # A norm beyond the range of float32 has a lower bound there.
+        low, high = min(low, LARGEST), min(high, LARGEST)
         # Bin 0 is for what may come below the least norm known now.
         edges = np.empty(TABLE_SIZE, np.float32)
         edges[0] = low
