@@ -84,11 +84,18 @@ std::uint64_t filter_queries(const std::uint8_t* codes, std::size_t num_rows,
             const __mmask64 low = _knot_mask64(high);
 #pragma GCC unroll 2
             for (std::size_t q = 0; q < Queries; ++q) {
-                // Codes below 128 are replaced by their entries; the others stay codes, and are
-                // then replaced in turn: no blend is needed.
-                __m512i loss =
-                    _mm512_mask2_permutex2var_epi8(tables[q][0], code, low, tables[q][1]);
-                loss = _mm512_mask2_permutex2var_epi8(tables[q][2], loss, high, tables[q][3]);
+                __m512i loss;
+                if constexpr (Queries == 1) {
+                    // Two look-ups that do not wait for each other: 5% faster when alone.
+                    loss = _mm512_mask_blend_epi8(
+                        high, _mm512_permutex2var_epi8(tables[q][0], code, tables[q][1]),
+                        _mm512_permutex2var_epi8(tables[q][2], code, tables[q][3]));
+                } else {
+                    // Codes below 128 are replaced by their entries; the others stay codes, and
+                    // are then replaced in turn: no blend is needed.
+                    loss = _mm512_mask2_permutex2var_epi8(tables[q][0], code, low, tables[q][1]);
+                    loss = _mm512_mask2_permutex2var_epi8(tables[q][2], loss, high, tables[q][3]);
+                }
                 sums[q][chunk] = _mm512_adds_epu8(sums[q][chunk], loss);
                 // Left alone, GCC loads all chunks first and then spills the sums.
                 __asm__("" : "+v"(sums[q][chunk]));
