@@ -128,8 +128,8 @@ Rounded scale_and_round(const float* vector, std::size_t dim, std::int16_t* out)
     return {exponent, norm, std::ldexp(std::sqrt(lost), -exponent)};
 }
 
-// Rows of codewords i of one codebook m, at most kRowBlock: products[i, j] = 2 c_i^T S c_j for every
-// codeword j of the codebooks before m.
+// Rows of codewords i of one codebook m, at most kRowBlock: products[i, j] = 2 c_i^T S c_j for
+// every codeword j of the codebooks before m.
 struct PairwiseTile {
     std::size_t codebook;
     std::size_t first;  // of the codebook's codewords
@@ -176,8 +176,7 @@ IntegerVectors::IntegerVectors(std::size_t num_vectors, std::size_t vector_dim)
       errors(num_vectors) {}
 
 void IntegerVectors::set(std::size_t n, const float* vector) {
-    const Rounded rounded =
-        scale_and_round(vector, dim, values.data() + n * num_pairs * 2);
+    const Rounded rounded = scale_and_round(vector, dim, values.data() + n * num_pairs * 2);
     exponents[n] = rounded.exponent;
     norms[n] = rounded.norm;
     errors[n] = rounded.error;
@@ -297,8 +296,8 @@ void EncodingTables::choose_units(double largest_pairwise) {
     } else if (!std::isfinite(total) || total < 1e-250) {
         largest_norm_ = -1.0;  // beyond whole numbers: every decision is taken in double
     } else {
-        exponent_ = std::min(28 - binary_exponent(total), 28 - binary_exponent(largest_norm_) -
-                                                              binary_exponent(longest));
+        exponent_ = std::min(28 - binary_exponent(total),
+                             28 - binary_exponent(largest_norm_) - binary_exponent(longest));
         if (largest_pairwise > 0.0) {
             const double most = 32767.0 / std::min(books - 1.0, double{kernels::kNarrowRows});
             const int narrow_exponent =
@@ -451,9 +450,8 @@ double EncodingTables::objective(const float* vector, const std::uint8_t* code,
             }
         }
     }
-    return sum_in_order(dim(), [&](std::size_t d) {
-        return (reconstruction[d] - 2.0 * vector[d]) * image[d];
-    });
+    return sum_in_order(
+        dim(), [&](std::size_t d) { return (reconstruction[d] - 2.0 * vector[d]) * image[d]; });
 }
 
 }  // namespace wsdhq
