@@ -67,7 +67,9 @@ CentredCodebooks::CentredCodebooks(CodebooksView codebooks)
 
 namespace {
 
-constexpr int kVectorBits = 15;  // of a scaled vector or codeword: its norm is below 2^15
+constexpr int kVectorBits = 15;     // of a scaled vector or codeword: its norm is below 2^15
+constexpr int kLargestShift = 120;  // of a scaled vector: a power of two that a float holds
+constexpr int kSignOnly = 1 << 20;  // a shift beyond 31, whatever a column's shift is
 constexpr std::size_t kRowBlock = 16;
 
 // p with x in [2^(p - 1), 2^p), for x > 0.
@@ -110,7 +112,7 @@ Rounded scale_and_round(const float* vector, std::size_t dim, std::int16_t* out)
         dim, [&](std::size_t d) { return static_cast<double>(vector[d]) * vector[d]; }));
     // No further than a float holds: vectors near the least float lose digits, as `error` tells.
     const int exponent =
-        norm > 0.0 ? std::min(kVectorBits - binary_exponent(norm), 120) : kVectorBits;
+        norm > 0.0 ? std::min(kVectorBits - binary_exponent(norm), kLargestShift) : kLargestShift;
     const float scale = std::ldexp(1.0f, exponent);
     const auto rounded = [&](std::size_t d) {
         constexpr float to_whole = 0x1.8p23f;  // leaves no bits for fractions
@@ -201,21 +203,19 @@ EncodingTables::EncodingTables(CodebooksView codebooks, const float* metric,
         }
     }
     const std::vector<float> doubled = pack_columns({weighted(0), num_codewords, dim()}, 2.0f);
+    constexpr float infinity = std::numeric_limits<float>::infinity();
     std::vector<float> largest(static_cast<std::size_t>(threads), 0.0f);
     visit_pairwise(codebooks_, doubled, kernels, threads, interrupt, [&](const PairwiseTile& tile) {
         float most = largest[static_cast<std::size_t>(thread_number())];
         for (std::size_t i = 0; i < tile.rows * tile.columns; ++i) {
             const float size = std::abs(tile.products[i]);
-            most = size <= most ? most : size;  // a NaN is kept
+            // What is no number counts as infinite: sums that overflow can be either.
+            most = std::max(most, size < infinity ? size : infinity);
         }
         largest[static_cast<std::size_t>(thread_number())] = most;
     });
-    float largest_pairwise = 0.0f;
-    for (const float most : largest) {
-        largest_pairwise = most <= largest_pairwise ? largest_pairwise : most;
-    }
     pack_weighted();
-    choose_units(static_cast<double>(largest_pairwise));
+    choose_units(static_cast<double>(*std::max_element(largest.begin(), largest.end())));
     fill_pairwise(doubled, kernels, threads, interrupt);
 }
 
@@ -246,7 +246,7 @@ void EncodingTables::pack_weighted() {
     constexpr std::size_t lanes = kernels::kLaneCount;
     const std::size_t num_pairs = (dim() + 1) / 2;
     const std::size_t num_columns = num_codebooks() * padded_size_;
-    column_shifts_.assign(num_columns, kVectorBits);
+    column_shifts_.assign(num_columns, kLargestShift);
     packed_.assign(num_columns * num_pairs * 2, 0);
     weighted_norms_.assign(num_codebooks(), 0.0);
     packed_errors_.assign(num_codebooks(), 0.0);
@@ -296,8 +296,10 @@ void EncodingTables::choose_units(double largest_pairwise) {
     } else if (!std::isfinite(total) || total < 1e-250) {
         largest_norm_ = -1.0;  // beyond whole numbers: every decision is taken in double
     } else {
-        exponent_ = std::min(28 - binary_exponent(total),
-                             28 - binary_exponent(largest_norm_) - binary_exponent(longest));
+        // The last bound: shifts of the kernel's products are never negative.
+        exponent_ = std::min({28 - binary_exponent(total),
+                              28 - binary_exponent(largest_norm_) - binary_exponent(longest),
+                              2 * kLargestShift - 1});
         if (largest_pairwise > 0.0) {
             const double most = 32767.0 / std::min(books - 1.0, double{kernels::kNarrowRows});
             const int narrow_exponent =
@@ -383,7 +385,7 @@ void EncodingTables::unary(IntegerVectors& vectors, std::size_t num_vectors,
         if (fits(vectors.norms[n]) && std::isfinite(largest_norm_)) {
             vectors.exponents[n] -= exponent_ + 1;
         } else {
-            vectors.exponents[n] = 31;
+            vectors.exponents[n] = kSignOnly;
             std::int16_t* values = vectors.values.data() + n * vectors.num_pairs * 2;
             std::fill(values, values + vectors.num_pairs * 2, std::int16_t{0});
         }
