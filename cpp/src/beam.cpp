@@ -6,9 +6,7 @@
 #include <type_traits>
 
 namespace wsdhq {
-namespace {
 
-// Codebooks by falling mean of c^T S c, equal ones by index.
 std::vector<std::uint32_t> order_of_codebooks(const EncodingTables& tables) {
     std::vector<double> sums(tables.num_codebooks(), 0.0);
     std::vector<std::uint32_t> order(tables.num_codebooks());
@@ -22,6 +20,8 @@ std::vector<std::uint32_t> order_of_codebooks(const EncodingTables& tables) {
                      [&](std::uint32_t a, std::uint32_t b) { return sums[a] > sums[b]; });
     return order;
 }
+
+namespace {
 
 template <typename Cost>
 class Beam final : public BeamSearch {

@@ -10,6 +10,9 @@
 
 namespace wsdhq {
 
+// Codebooks by falling mean of c^T S c, equal ones by index.
+std::vector<std::uint32_t> order_of_codebooks(const EncodingTables& tables);
+
 class BeamSearch {
 public:
     // In 16 bits where the tables of P are: costs then stop at the ends of the range, and steps

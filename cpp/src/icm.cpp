@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "beam.hpp"
+#include "exact_start.hpp"
 #include "parallel.hpp"
 #include "sweeps.hpp"
 #include "wsdhq/random.hpp"
@@ -20,6 +21,8 @@ constexpr std::uint32_t kFinalSweeps = 100;  // a bound for safety: sweeps end l
 
 // One in so many of a beam's codes is swept to its mode; the best end counts.
 constexpr std::uint32_t kBeamPerMode = 8;
+// Partial codes kept, at most, by a start in double: each costs M K D multiplications.
+constexpr std::uint32_t kMostExactWidth = 8;
 
 }  // namespace
 
@@ -31,6 +34,7 @@ struct Encoder::Workspace {
           is_caller(of_caller),
           sweeps(tables, kBlock),
           beam(settings.beam_width > 0 ? BeamSearch::make(tables, settings.beam_width) : nullptr),
+          exact_start(tables, std::clamp(settings.beam_width, 1u, kMostExactWidth)),
           orders(settings.seed, tables.num_codebooks()),
           centred(kBlock * tables.dim()),
           perturbed(kBlock * tables.dim()),
@@ -41,6 +45,7 @@ struct Encoder::Workspace {
     bool is_caller;
     BlockSweeps sweeps;
     std::unique_ptr<BeamSearch> beam;
+    ExactStart exact_start;
     SweepOrders orders;
     std::vector<float> centred;
     std::vector<float> perturbed;
@@ -123,11 +128,16 @@ void Encoder::start_block(Chunk& chunk, std::size_t first, std::size_t last, boo
             for (std::size_t i = 0; i < modes && !work.interrupt->requested(false); ++i) {
                 std::memcpy(code, work.beam->take(), bytes);
                 work.sweep_to_mode(n - first, 1, most_sweeps, kernels, code);
-                if (modes == 1 && !warm && chunk.current.empty()) {
-                    std::memcpy(chunk.best + n * bytes, code, bytes);  // nothing to compare with
-                } else {
-                    chunk.offer(n, code, work.sweeps, n - first);
-                }
+                chunk.offer(n, code, work.sweeps, n - first);
+            }
+            if (most_sweeps == 0) {
+                std::memcpy(code, chunk.best + n * bytes, bytes);
+                work.sweeps.exact_sweep(n - first, work.orders.of(1), kernels, code);
+            }
+            if (work.sweeps.was_coarse()) {
+                work.exact_start.search(work.centred.data() + (n - first) * dim(), code);
+                work.sweep_to_mode(n - first, 1, most_sweeps, kernels, code);
+                chunk.offer(n, code, work.sweeps, n - first);
             }
         }
         if (!chunk.current.empty()) {

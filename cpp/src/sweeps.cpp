@@ -66,6 +66,7 @@ std::size_t BlockSweeps::exact_sweep(std::size_t n, const std::uint32_t* order,
     const bool fits = tables_.fits(integers_.norms[n]);
     bool residual_is_known = false;
     std::size_t changed = 0;
+    num_open_ = 0;
     for (std::size_t step = 0; step < tables_.num_codebooks(); ++step) {
         const std::size_t m = order[step];
         const std::int32_t least = conditional_costs(n, m, code, kernels);
@@ -76,6 +77,7 @@ std::size_t BlockSweeps::exact_sweep(std::size_t n, const std::uint32_t* order,
             kernels.find_at_most(costs_.data(), tables_.padded_size(), limit, found_.data());
         std::size_t best = found_[0];
         if (count > 1) {
+            num_open_ += std::min(count, tables_.codebook_size()) - 1;
             if (!residual_is_known) {
                 take_residual(n, code);
                 residual_is_known = true;

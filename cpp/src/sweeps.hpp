@@ -44,6 +44,11 @@ public:
     // Returns how many codewords changed.
     std::size_t exact_sweep(std::size_t n, const std::uint32_t* order,
                             const kernels::EncodeKernels& kernels, std::uint8_t* code);
+    // Whether whole numbers left a quarter of the decisions of the last exact_sweep open: they are
+    // then too coarse to start from (codewords far longer than others, or a vector far away).
+    bool was_coarse() const {
+        return 4 * num_open_ > tables_.num_codebooks() * (tables_.codebook_size() - 1);
+    }
     double objective(std::size_t n, const std::uint8_t* code) {
         return tables_.objective(vector(n), code, scratch_.data());
     }
@@ -61,6 +66,7 @@ private:
     std::vector<std::int32_t> costs_;
     std::vector<std::uint32_t> found_;
     std::vector<double> scratch_;  // (2 dim)
+    std::size_t num_open_ = 0;     // codewords that might have been the best, but for one
 
     const float* vector(std::size_t n) const { return vectors_ + n * tables_.dim(); }
     std::int32_t conditional_costs(std::size_t n, std::size_t m, const std::uint8_t* code,
