@@ -101,7 +101,8 @@ def fit_codebooks(
     annealed = max(iterations - SETTLING, 0)
     history: list[dict[str, Any]] = []
     for i in range(iterations):
-        shrinkage = SHRINKAGE * len(vectors) / codebook_size * max(1 - i / max(annealed, 1), 0)
+        left = 1 - i / annealed if i < annealed else 0.0
+        shrinkage = SHRINKAGE * len(vectors) / codebook_size * left
         codebooks, reseeded = solve(current, shrinkage + (ridge or 0.0) if shrinkage else ridge)
         heat = math.sqrt(1 - (i + 1) / annealed) if i < annealed and relaxation != "none" else 0.0
         current = encode(codebooks, None if heat else current, i + 1, heat)

@@ -79,7 +79,7 @@ class AdditiveQuantizer:
     ----------
     codebooks : ndarray (num_codebooks, codebook_size, dim) float32
     history : list of dict
-        One entry per iteration of the last `fit`: "iteration", "distortion" (after it) and
+        One entry per iteration of the last `fit`: "iteration", "distortion" (the least so far) and
         "reseeded" (how many codewords no vector used and got a new place).
 
     Notes
