@@ -17,7 +17,6 @@ def update_histogram(codes: NDArray[uint8], histogram: NDArray[int64], threads: 
 def update_sums(
     vectors: NDArray[float32], codes: NDArray[uint8], sums: NDArray[float64], threads: int
 ) -> None: ...
-
 def perturb_codebooks(
     codebooks: NDArray[float32], temperature: float, seed: int, iteration: int
 ) -> NDArray[float32]: ...
