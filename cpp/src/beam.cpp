@@ -173,6 +173,9 @@ private:
         if (lowest_ > kLargest) {
             return kMost;
         }
+        if (wanted == 1) {
+            return lowest_;
+        }
         const std::vector<Cost>& values =
             count_ * kernels::kLaneCount >= 2 * wanted ? minima_ : costs_;
         const std::size_t size =
@@ -238,7 +241,8 @@ private:
 }  // namespace
 
 std::unique_ptr<BeamSearch> BeamSearch::make(const EncodingTables& tables, std::size_t width) {
-    if (tables.is_narrow()) {
+    // One partial code is not worth the narrowing.
+    if (tables.is_narrow() && width > 1) {
         return std::make_unique<Beam<std::int16_t>>(tables, width);
     }
     return std::make_unique<Beam<std::int32_t>>(tables, width);
