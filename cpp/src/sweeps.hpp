@@ -52,9 +52,9 @@ private:
     std::size_t unary_size_;
     const float* vectors_ = nullptr;
     IntegerVectors integers_;
-    std::vector<std::int32_t> unary_;
+    AlignedVector<std::int32_t> unary_;
     std::vector<std::uint32_t> others_;  // (M, M - 1): for each codebook, the other ones
-    std::vector<std::int32_t> costs_;
+    AlignedVector<std::int32_t> costs_;
     std::vector<std::uint32_t> found_;
     std::vector<double> scratch_;  // (2 dim)
 

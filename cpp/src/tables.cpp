@@ -8,10 +8,10 @@
 
 namespace wsdhq {
 
-std::vector<float> pack_columns(VectorsView rows, float scale) {
+AlignedVector<float> pack_columns(VectorsView rows, float scale) {
     constexpr std::size_t width = kernels::kPanelWidth;
     const std::size_t panels = (rows.num_vectors + width - 1) / width;
-    std::vector<float> packed(panels * rows.dim * width, 0.0f);
+    AlignedVector<float> packed(panels * rows.dim * width, 0.0f);
     for (std::size_t c = 0; c < rows.num_vectors; ++c) {
         float* column = packed.data() + (c / width) * rows.dim * width + c % width;
         for (std::size_t d = 0; d < rows.dim; ++d) {
@@ -142,7 +142,7 @@ struct PairwiseTile {
 
 // Calls visit(tile) until every pair of codewords of two codebooks was in one.
 template <typename Visit>
-void visit_pairwise(CodebooksView codebooks, const std::vector<float>& packed,
+void visit_pairwise(CodebooksView codebooks, const AlignedVector<float>& packed,
                     const kernels::KernelTable& kernels, int threads, Interrupt& interrupt,
                     Visit&& visit) {
     const std::size_t size = codebooks.codebook_size;
@@ -202,7 +202,7 @@ EncodingTables::EncodingTables(CodebooksView codebooks, const float* metric,
             squares_[i] += static_cast<double>(codeword[d]) * weighted(i)[d];
         }
     }
-    const std::vector<float> doubled = pack_columns({weighted(0), num_codewords, dim()}, 2.0f);
+    const AlignedVector<float> doubled = pack_columns({weighted(0), num_codewords, dim()}, 2.0f);
     std::vector<float> largest(static_cast<std::size_t>(threads), 0.0f);
     visit_pairwise(codebooks_, doubled, kernels, threads, interrupt, [&](const PairwiseTile& tile) {
         float most = largest[static_cast<std::size_t>(thread_number())];
@@ -334,7 +334,7 @@ void EncodingTables::choose_units(double largest_pairwise) {
     }
 }
 
-void EncodingTables::fill_pairwise(const std::vector<float>& packed,
+void EncodingTables::fill_pairwise(const AlignedVector<float>& packed,
                                    const kernels::KernelTable& kernels, int threads,
                                    Interrupt& interrupt) {
     if (num_codebooks() == 1) {
