@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "double_lanes.hpp"
 #include "parallel.hpp"
 
 namespace wsdhq {
@@ -69,6 +70,7 @@ namespace {
 
 constexpr int kVectorBits = 15;  // of a scaled vector or codeword: its norm is below 2^15
 constexpr std::size_t kRowBlock = 16;
+constexpr std::size_t kRoundedAtOnce = 64;
 
 // p with x in [2^(p - 1), 2^p), for x > 0.
 int binary_exponent(double x) {
@@ -81,25 +83,6 @@ std::int32_t round_to_integer(double value) {
     return static_cast<std::int32_t>(value < 0.0 ? value - 0.5 : value + 0.5);
 }
 
-// Eight sums over every eighth dimension, added in pairs: an order that any compiler keeps and any
-// machine can do several at a time.
-template <typename Term>
-double sum_in_order(std::size_t dim, Term&& term) {
-    constexpr std::size_t lanes = 8;
-    double sums[lanes] = {};
-    std::size_t d = 0;
-    for (; d + lanes <= dim; d += lanes) {
-        for (std::size_t lane = 0; lane < lanes; ++lane) {
-            sums[lane] += term(d + lane);
-        }
-    }
-    for (; d < dim; ++d) {
-        sums[d % lanes] += term(d);
-    }
-    return ((sums[0] + sums[1]) + (sums[2] + sums[3])) +
-           ((sums[4] + sums[5]) + (sums[6] + sums[7]));
-}
-
 struct Rounded {
     int exponent;  // the vector was multiplied by 2^exponent
     double norm;   // of the vector
@@ -108,25 +91,31 @@ struct Rounded {
 
 // A vector times a power of two that brings its norm just below 2^15, rounded.
 Rounded scale_and_round(const float* vector, std::size_t dim, std::int16_t* out) {
-    const double norm = std::sqrt(sum_in_order(
-        dim, [&](std::size_t d) { return static_cast<double>(vector[d]) * vector[d]; }));
+    const auto product = [](auto x, auto y) { return x * y; };
+    const double norm = std::sqrt(sum_in_lanes(vector, vector, dim, product));
     // No further than a float holds: vectors near the least float lose digits, as `error` tells.
     const int exponent =
         norm > 0.0 ? std::min(kVectorBits - binary_exponent(norm), 120) : kVectorBits;
     const float scale = std::ldexp(1.0f, exponent);
-    const auto rounded = [&](std::size_t d) {
-        constexpr float to_whole = 0x1.8p23f;  // leaves no bits for fractions
-        const float whole = (vector[d] * scale + to_whole) - to_whole;
-        const float below = whole < 32767.0f ? whole : 32767.0f;
-        return below > -32767.0f ? below : -32767.0f;
-    };
-    for (std::size_t d = 0; d < dim; ++d) {
-        out[d] = static_cast<std::int16_t>(static_cast<std::int32_t>(rounded(d)));
+    float rounded[kRoundedAtOnce];
+    float differences[kRoundedAtOnce];
+    double lost = 0.0;
+    for (std::size_t first = 0; first < dim; first += kRoundedAtOnce) {
+        const std::size_t taken = std::min(kRoundedAtOnce, dim - first);
+        for (std::size_t d = 0; d < taken; ++d) {
+            constexpr float to_whole = 0x1.8p23f;  // leaves no bits for fractions
+            const float scaled = vector[first + d] * scale;
+            float whole = (scaled + to_whole) - to_whole;
+            whole = whole < 32767.0f ? whole : 32767.0f;
+            whole = whole > -32767.0f ? whole : -32767.0f;
+            rounded[d] = whole;
+            differences[d] = scaled - whole;
+        }
+        for (std::size_t d = 0; d < taken; ++d) {
+            out[first + d] = static_cast<std::int16_t>(static_cast<std::int32_t>(rounded[d]));
+        }
+        lost += sum_in_lanes(differences, differences, taken, product);
     }
-    const double lost = sum_in_order(dim, [&](std::size_t d) {
-        const float difference = vector[d] * scale - static_cast<float>(out[d]);
-        return static_cast<double>(difference) * difference;
-    });
     return {exponent, norm, std::ldexp(std::sqrt(lost), -exponent)};
 }
 
@@ -432,7 +421,7 @@ double EncodingTables::exact_cost(const double* residual, std::size_t m, std::si
     const std::size_t i = m * codebook_size() + k;
     const float* image = weighted(i);
     return squares_[i] -
-           2.0 * sum_in_order(dim(), [&](std::size_t d) { return residual[d] * image[d]; });
+           2.0 * sum_in_lanes(residual, image, dim(), [](auto r, auto c) { return r * c; });
 }
 
 double EncodingTables::objective(const float* vector, const std::uint8_t* code,
@@ -452,8 +441,10 @@ double EncodingTables::objective(const float* vector, const std::uint8_t* code,
             }
         }
     }
-    return sum_in_order(
-        dim(), [&](std::size_t d) { return (reconstruction[d] - 2.0 * vector[d]) * image[d]; });
+    for (std::size_t d = 0; d < dim(); ++d) {
+        scratch[2 * dim() + d] = reconstruction[d] - 2.0 * vector[d];
+    }
+    return sum_in_lanes(scratch + 2 * dim(), image, dim(), [](auto y, auto w) { return y * w; });
 }
 
 }  // namespace wsdhq

@@ -105,7 +105,7 @@ public:
     // What codeword k of codebook m adds to the objective, but for a constant: residual is the
     // vector less the codewords of the other codebooks. In double, in one order of addition.
     double exact_cost(const double* residual, std::size_t m, std::size_t k) const;
-    // E(b) - const of a centred vector, in double; `scratch` holds 2 dim.
+    // E(b) - const of a centred vector, in double; `scratch` holds 3 dim.
     double objective(const float* vector, const std::uint8_t* code, double* scratch) const;
 
     const float* codeword(std::size_t m, std::size_t k) const { return codebooks_.codeword(m, k); }
