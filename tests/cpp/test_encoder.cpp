@@ -28,12 +28,13 @@ struct Problem {
     std::vector<std::uint8_t> encode(const EncodeSettings& settings, const float* with_metric,
                                      const std::vector<std::uint8_t>* start = nullptr) const {
         const auto& level = active_kernels();
-        const Encoder encoder({codebooks.data(), m, k, dim}, with_metric, level, settings.threads);
+        Interrupt interrupt;
+        const Encoder encoder({codebooks.data(), m, k, dim}, with_metric, level, settings.threads,
+                              interrupt);
         std::vector<std::uint8_t> codes(n * m);
         if (start != nullptr) {
             codes = *start;
         }
-        Interrupt interrupt;
         encoder.encode({vectors.data(), n, dim}, start != nullptr, settings, level, interrupt,
                        codes.data());
         return codes;
@@ -100,8 +101,9 @@ WSDHQ_CASE(every_ragged_size_is_encoded) {
 WSDHQ_CASE(a_poll_that_asks_to_stop_stops_the_encoder) {
     const Problem problem(40000, 24, 4, 128);
     const auto& level = active_kernels();
+    Interrupt without_poll;
     const Encoder encoder({problem.codebooks.data(), problem.m, problem.k, problem.dim}, nullptr,
-                          level, 2);
+                          level, 2, without_poll);
     std::vector<std::uint8_t> codes(problem.n * problem.m);
     Interrupt interrupt([] { return true; });
     bool stopped = false;

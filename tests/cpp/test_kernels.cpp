@@ -46,57 +46,6 @@ WSDHQ_CASE(inner_products_are_sums_in_order) {
     });
 }
 
-WSDHQ_CASE(a_sweep_takes_the_lowest_of_the_least_costs) {
-    for_each_level([](const kernels::KernelTable& level) {
-        test::Numbers numbers(2);
-        for (const std::size_t m : {1, 2, 3, 5}) {
-            for (const std::size_t k : {1, 2, 3, 4, 5, 9, 31, 256}) {
-                const std::size_t words = m * k;
-                auto unary = numbers.values(words);
-                auto pairwise = numbers.values(words * words);
-                // Coarse values, so that there are exact ties.
-                for (float& value : unary) {
-                    value = static_cast<float>(static_cast<int>(value * 4));
-                }
-                for (float& value : pairwise) {
-                    value = static_cast<float>(static_cast<int>(value * 2));
-                }
-                std::vector<std::uint32_t> order(m);
-                for (std::size_t i = 0; i < m; ++i) {
-                    order[i] = static_cast<std::uint32_t>(m - 1 - i);
-                }
-                auto codes = numbers.codes(m, k);
-                auto expected = codes;
-                std::size_t changes = 0;
-                for (const std::uint32_t at : order) {
-                    std::size_t best = 0;
-                    float least = 0.0f;
-                    for (std::size_t code = 0; code < k; ++code) {
-                        float cost = unary[at * k + code];
-                        for (std::size_t other = 0; other < m; ++other) {
-                            if (other != at) {
-                                cost +=
-                                    pairwise[(other * k + expected[other]) * words + at * k + code];
-                            }
-                        }
-                        if (code == 0 || cost < least) {
-                            least = cost;
-                            best = code;
-                        }
-                    }
-                    changes += best != expected[at];
-                    expected[at] = static_cast<std::uint8_t>(best);
-                }
-                std::vector<float> costs(k);
-                WSDHQ_CHECK(level.encode.icm_sweep(unary.data(), pairwise.data(), m, k,
-                                                   order.data(), costs.data(),
-                                                   codes.data()) == changes);
-                WSDHQ_CHECK(codes == expected);
-            }
-        }
-    });
-}
-
 WSDHQ_CASE(look_up_scores_are_sums_in_order) {
     for_each_level([](const kernels::KernelTable& level) {
         test::Numbers numbers(3);
