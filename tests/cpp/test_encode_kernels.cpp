@@ -341,7 +341,7 @@ WSDHQ_CASE(add_rows_narrow_adds_in_the_order_of_the_rows) {
                 std::vector<std::int16_t>(size, 30000), std::vector<std::int16_t>(size, -32768),
                 std::vector<std::int16_t>(size, -32768), std::vector<std::int16_t>(size, 100)};
             check_rows(form.add_rows_narrow, std::int16_t{5000}, first, rows,
-                       std::vector<std::int16_t>(size, -32669));
+                       std::vector<std::int16_t>(size, -32668));
         }
     });
 }

@@ -199,11 +199,18 @@ WSDHQ_CASE(values_near_the_least_float_are_bounded) {
     }
 }
 
-WSDHQ_CASE(one_huge_codeword_makes_the_tables_wide) {
-    for (const std::size_t m : {2, 4, 9}) {
+WSDHQ_CASE(huge_codewords_make_the_tables_wide) {
+    struct Huge {
+        std::size_t m, codewords;
+        float factor;
+    };
+    for (const auto& [m, codewords, factor] :
+         {Huge{2, 2, 3000.0f}, Huge{4, 1, 250.0f}, Huge{9, 1, 60.0f}, Huge{9, 2, 60.0f}}) {
         Case given(9, 20, m, 33, 1.0f, 6);
-        for (std::size_t d = 0; d < given.dim; ++d) {
-            given.codebooks[(given.k + 5) * given.dim + d] *= 3000.0f;
+        for (std::size_t i = 0; i < codewords; ++i) {
+            for (std::size_t d = 0; d < given.dim; ++d) {
+                given.codebooks[(i * given.k + 5) * given.dim + d] *= factor;
+            }
         }
         const auto found = check_at_every_level(given);
         WSDHQ_CHECK(!found.narrow);
