@@ -79,9 +79,8 @@ FloatArray noisy_codebooks(const FloatArray& codebooks, double temperature, std:
     return out;
 }
 
-FloatArray noisy_vectors(const FloatArray& vectors, const FloatArray& codebooks,
-                         double temperature, std::uint64_t seed, std::uint32_t iteration,
-                         int threads) {
+FloatArray noisy_vectors(const FloatArray& vectors, const FloatArray& codebooks, double temperature,
+                         std::uint64_t seed, std::uint32_t iteration, int threads) {
     const CodebooksView view = codebooks_view(codebooks);
     check_shape(vectors, "vectors", {-1, codebooks.shape(2)});
     check_threads(threads);
@@ -89,8 +88,8 @@ FloatArray noisy_vectors(const FloatArray& vectors, const FloatArray& codebooks,
     const VectorsView rows = vectors_view(vectors);
     float* data = out.mutable_data();
     run_released([&](Interrupt& interrupt) {
-        perturb_vectors(rows, noise_deviation(CentredCodebooks(view)), temperature, seed,
-                        iteration, threads, interrupt, data);
+        perturb_vectors(rows, noise_deviation(CentredCodebooks(view)), temperature, seed, iteration,
+                        threads, interrupt, data);
     });
     return out;
 }
@@ -107,8 +106,8 @@ void bind_icm(py::module_& module) {
         .def(py::init(&make_encoder), py::arg("codebooks").noconvert(),
              py::arg("metric").noconvert(), py::arg("threads"))
         .def("encode", &encode, py::arg("vectors").noconvert(), py::arg("codes").noconvert(),
-             py::arg("iterations"), py::arg("relaxation"), py::arg("seed"),
-             py::arg("beam_width"), py::arg("threads"));
+             py::arg("iterations"), py::arg("relaxation"), py::arg("seed"), py::arg("beam_width"),
+             py::arg("threads"));
 }
 
 }  // namespace wsdhq::bindings

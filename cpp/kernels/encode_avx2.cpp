@@ -206,8 +206,8 @@ unsigned at_most(const std::int32_t* values, std::int32_t limit) {
 }
 unsigned at_most(const std::int16_t* values, std::int16_t limit) {
     const __m256i above = _mm256_cmpgt_epi16(load(values), _mm256_set1_epi16(limit));
-    const __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(above),
-                                          _mm256_extracti128_si256(above, 1));
+    const __m128i bytes =
+        _mm_packs_epi16(_mm256_castsi256_si128(above), _mm256_extracti128_si256(above, 1));
     return ~static_cast<unsigned>(_mm_movemask_epi8(bytes)) & 0xFFFFu;
 }
 

@@ -117,8 +117,7 @@ void add_rows_to(__m512i* sums, const std::int16_t* const* rows, std::size_t num
         const std::int16_t* row = rows[first] + k;
 #pragma GCC unroll 16
         for (std::size_t i = 0; i < Registers; ++i) {
-            narrow[i] =
-                _mm256_loadu_si256(reinterpret_cast<const __m256i*>(row + i * kLaneCount));
+            narrow[i] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(row + i * kLaneCount));
         }
         for (std::size_t r = 1; r < taken; ++r) {
             row = rows[first + r] + k;
@@ -232,11 +231,11 @@ std::int16_t add_rows_narrow(std::int16_t base, const std::int16_t* first,
         for (std::size_t i = 0; i < 8; ++i) {
             _mm512_storeu_si512(sums + i * lanes, parts[i]);
         }
-        const __m512i all = _mm512_min_epi16(
-            _mm512_min_epi16(_mm512_min_epi16(parts[0], parts[1]),
-                             _mm512_min_epi16(parts[2], parts[3])),
-            _mm512_min_epi16(_mm512_min_epi16(parts[4], parts[5]),
-                             _mm512_min_epi16(parts[6], parts[7])));
+        const __m512i all =
+            _mm512_min_epi16(_mm512_min_epi16(_mm512_min_epi16(parts[0], parts[1]),
+                                              _mm512_min_epi16(parts[2], parts[3])),
+                             _mm512_min_epi16(_mm512_min_epi16(parts[4], parts[5]),
+                                              _mm512_min_epi16(parts[6], parts[7])));
         minima = _mm256_min_epi16(_mm512_castsi512_si256(all), _mm512_extracti64x4_epi64(all, 1));
     } else {
         const __m256i bases = _mm256_set1_epi16(base);
@@ -284,8 +283,7 @@ std::uint64_t at_most_64(const std::int32_t* values, std::int32_t limit) {
 }
 std::uint64_t at_most_64(const std::int16_t* values, std::int16_t limit) {
     const __m512i limits = _mm512_set1_epi16(limit);
-    return static_cast<std::uint64_t>(
-               _mm512_cmple_epi16_mask(_mm512_loadu_si512(values), limits)) |
+    return static_cast<std::uint64_t>(_mm512_cmple_epi16_mask(_mm512_loadu_si512(values), limits)) |
            static_cast<std::uint64_t>(
                _mm512_cmple_epi16_mask(_mm512_loadu_si512(values + 32), limits))
                << 32;
@@ -310,8 +308,8 @@ std::size_t find_at_most(const Value* values, std::size_t size, Value limit,
     std::size_t count = 0;
     const auto write = [&](std::uint64_t found, std::size_t i) {
         for (; found != 0; found &= found - 1) {
-            indices[count++] = static_cast<std::uint32_t>(i) +
-                               static_cast<std::uint32_t>(__builtin_ctzll(found));
+            indices[count++] =
+                static_cast<std::uint32_t>(i) + static_cast<std::uint32_t>(__builtin_ctzll(found));
         }
     };
     std::size_t i = 0;

@@ -36,10 +36,9 @@ void unary_tile(const std::int16_t* vectors, std::size_t num_pairs, const std::i
         for (std::size_t i = 0; i < kRegisters; ++i) {
             // A shift to the left by a negative count is one to the right; of 31 at most, since
             // only the lowest byte of a count is read.
-            const int32x4_t shift =
-                vminq_s32(vaddq_s32(vld1q_s32(column_shifts + i * kLanes),
-                                    vdupq_n_s32(vector_shifts[row])),
-                          vdupq_n_s32(31));
+            const int32x4_t shift = vminq_s32(
+                vaddq_s32(vld1q_s32(column_shifts + i * kLanes), vdupq_n_s32(vector_shifts[row])),
+                vdupq_n_s32(31));
             vst1q_s32(unary + row * num_columns + i * kLanes,
                       vsubq_s32(vld1q_s32(column_terms + i * kLanes),
                                 vshlq_s32(sums[row][i], vnegq_s32(shift))));
@@ -153,8 +152,7 @@ std::size_t count_at_most(const std::int32_t* values, std::size_t size, std::int
     return vaddvq_u32(counts);
 }
 
-std::size_t count_at_most_narrow(const std::int16_t* values, std::size_t size,
-                                 std::int16_t limit) {
+std::size_t count_at_most_narrow(const std::int16_t* values, std::size_t size, std::int16_t limit) {
     const int16x8_t limits = vdupq_n_s16(limit);
     std::size_t count = 0;
     for (std::size_t i = 0; i < size; i += 8) {

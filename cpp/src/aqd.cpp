@@ -1,17 +1,29 @@
 #include "wsdhq/aqd.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <limits>
+#include <new>
 
+#include "code_norms.hpp"
 #include "parallel.hpp"
+#include "scan.hpp"
+#include "score_filter.hpp"
 #include "top_results.hpp"
 
 namespace wsdhq {
 namespace {
 
-constexpr std::size_t kQueryBlock = 64;       // queries whose tables are held at once
-constexpr std::size_t kDatabaseBlock = 4096;  // codes scored at once
+using kernels::kBlockSize;
+using kernels::kMostQueries;
+using kernels::kTableSize;
+
+// Working memory of a search: look-up tables, 8-bit tables, the results of shards, and copies to
+// sort, each at most this.
+constexpr std::size_t kMostBytes = std::size_t{12} << 20;
+// Blocks that a shard has at least.
+constexpr std::size_t kLeastBlocks = 16;
 
 // The reconstruction of one code in double, m ascending.
 void add_codewords(CodebooksView codebooks, const std::uint8_t* code, double* sum) {
@@ -21,6 +33,52 @@ void add_codewords(CodebooksView codebooks, const std::uint8_t* code, double* su
         for (std::size_t d = 0; d < codebooks.dim; ++d) {
             sum[d] += codeword[d];
         }
+    }
+}
+
+struct Extremes {
+    float low;
+    float high;
+};
+
+// Of `count` values, at least one. Lanes side by side, which the compiler puts into registers.
+Extremes extremes(const float* values, std::size_t count) {
+    constexpr std::size_t lanes = 16;
+    float low[lanes];
+    float high[lanes];
+    std::fill(low, low + lanes, values[0]);
+    std::fill(high, high + lanes, values[0]);
+    std::size_t first = 0;
+    for (; first + lanes <= count; first += lanes) {
+        for (std::size_t i = 0; i < lanes; ++i) {
+            const float value = values[first + i];
+            low[i] = value < low[i] ? value : low[i];
+            high[i] = value > high[i] ? value : high[i];
+        }
+    }
+    for (; first < count; ++first) {
+        low[0] = std::min(low[0], values[first]);
+        high[0] = std::max(high[0], values[first]);
+    }
+    return {*std::min_element(low, low + lanes), *std::max_element(high, high + lanes)};
+}
+
+// Runs body(0 .. count - 1) on `threads` threads; memory that ran out in one is thrown here.
+template <typename Body>
+void for_each_task(int threads, std::size_t count, Body&& body) {
+    std::atomic<bool> out_of_memory{false};
+    const auto tasks = static_cast<std::ptrdiff_t>(count);
+    threads = std::max(1, std::min(threads, static_cast<int>(std::min<std::size_t>(count, 1024))));
+#pragma omp parallel for num_threads(threads) schedule(dynamic)
+    for (std::ptrdiff_t task = 0; task < tasks; ++task) {
+        try {
+            body(static_cast<std::size_t>(task));
+        } catch (const std::bad_alloc&) {
+            out_of_memory = true;
+        }
+    }
+    if (out_of_memory) {
+        throw std::bad_alloc();
     }
 }
 
@@ -49,16 +107,28 @@ void decode(CodebooksView codebooks, CodesView codes, int threads, Interrupt& in
     interrupt.throw_if_requested();
 }
 
-struct Searcher::Query {
-    const float* table;  // (num_codebooks, codebook_size)
-    float norm;          // |q - shift|^2 for l2, |q| for cosine
+// The tables of some queries and what bounds them.
+struct Searcher::PreparedQueries {
+    std::vector<PreparedQuery> queries;
+    std::vector<float> tables;   // (num_queries, num_codebooks, kTableSize)
+    std::vector<float> largest;  // (num_queries, num_codebooks)
 };
 
-struct Searcher::Scratch {
-    explicit Scratch(std::size_t num_codebooks)
-        : scores(kDatabaseBlock), codes(kDatabaseBlock * num_codebooks) {}
-    std::vector<float> scores;
-    std::vector<std::uint8_t> codes;  // gathered, when only some positions are searched
+// How a search is cut up: into groups of queries, and where these are fewer than threads, into
+// shards of the database as well. Groups are worked on wave by wave, to bound the memory.
+struct Searcher::Plan {
+    int threads;
+    std::size_t group_size;
+    std::size_t wave_size;  // queries, a multiple of group_size
+
+    std::size_t shards(std::size_t num_queries, std::size_t num_blocks,
+                       std::size_t bytes_per_query) const {
+        const std::size_t groups = (num_queries + group_size - 1) / group_size;
+        const auto wanted = (static_cast<std::size_t>(threads) + groups - 1) / groups;
+        return std::max<std::size_t>(
+            1, std::min({wanted, num_blocks / kLeastBlocks,
+                         kMostBytes / std::max<std::size_t>(1, num_queries * bytes_per_query)}));
+    }
 };
 
 Searcher::Searcher(CodebooksView codebooks, Similarity similarity)
@@ -72,111 +142,132 @@ Searcher::Searcher(CodebooksView codebooks, Similarity similarity)
     packed_ = pack_columns({codewords_.data(), codebooks.num_codewords(), codebooks.dim}, 1.0f);
 }
 
-void Searcher::norms(CodesView codes, int threads, Interrupt& interrupt, float* out) const {
+void Searcher::norms(CodesView codes, int threads, const kernels::KernelTable& kernels,
+                     Interrupt& interrupt, float* out) const {
     if (similarity_ == Similarity::inner_product) {
         return;
     }
-    const std::size_t dim = centred_.dim;
-    const CodebooksView codebooks{codewords_.data(), centred_.num_codebooks, centred_.codebook_size,
-                                  dim};
-    threads = useful_threads(threads, codes.num_vectors / 256 + 1,
-                             codes.num_vectors * codes.num_codebooks * dim);
-    std::vector<double> scratch(static_cast<std::size_t>(threads) * dim);
-    const auto count = static_cast<std::ptrdiff_t>(codes.num_vectors);
-#pragma omp parallel for num_threads(threads) schedule(static)
-    for (std::ptrdiff_t i = 0; i < count; ++i) {
-        if (interrupt.requested(thread_number() == 0)) {
-            continue;
-        }
-        const auto n = static_cast<std::size_t>(i);
-        double* sum = scratch.data() + static_cast<std::size_t>(thread_number()) * dim;
-        add_codewords(codebooks, codes.row(n), sum);
-        double square = 0.0;
-        for (std::size_t d = 0; d < dim; ++d) {
-            square += sum[d] * sum[d];
-        }
-        out[n] = static_cast<float>(similarity_ == Similarity::l2 ? square : std::sqrt(square));
-    }
-    interrupt.throw_if_requested();
-}
-
-std::vector<Searcher::Query> Searcher::prepare(VectorsView queries, std::size_t first,
-                                               std::size_t last,
-                                               const kernels::KernelTable& kernels,
-                                               std::vector<float>& tables) const {
-    const std::size_t dim = centred_.dim;
-    const std::size_t num_codewords = centred_.num_codebooks * centred_.codebook_size;
-    std::vector<float> vectors((last - first) * dim);
-    std::vector<Query> prepared(last - first);
-    tables.resize((last - first) * num_codewords);
-    for (std::size_t n = first; n < last; ++n) {
-        float* vector = vectors.data() + (n - first) * dim;
-        double square = 0.0;
-        for (std::size_t d = 0; d < dim; ++d) {
-            const double shift = similarity_ == Similarity::l2 ? centred_.shift[d] : 0.0;
-            vector[d] = static_cast<float>(queries.row(n)[d] - shift);
-            square += static_cast<double>(vector[d]) * vector[d];
-        }
-        prepared[n - first] = {
-            tables.data() + (n - first) * num_codewords,
-            static_cast<float>(similarity_ == Similarity::cosine ? std::sqrt(square) : square)};
-    }
-    kernels.products.inner_products(vectors.data(), last - first, dim, packed_.data(),
-                                    num_codewords, tables.data());
-    return prepared;
-}
-
-void Searcher::score_block(const Query& query, const Database& database, std::size_t first,
-                           std::size_t last, const kernels::KernelTable& kernels,
-                           Scratch& scratch) const {
-    const std::size_t num_codebooks = centred_.num_codebooks;
-    const std::uint8_t* codes = database.codes.row(first);
-    if (database.positions != nullptr) {
-        for (std::size_t i = first; i < last; ++i) {
-            const std::uint8_t* code =
-                database.codes.row(static_cast<std::size_t>(database.positions[i]));
-            std::copy(code, code + num_codebooks,
-                      scratch.codes.data() + (i - first) * num_codebooks);
-        }
-        codes = scratch.codes.data();
-    }
-    float* scores = scratch.scores.data();
-    kernels.search.look_up_scores(query.table, num_codebooks, centred_.codebook_size, codes,
-                                  last - first, scores);
-    if (similarity_ == Similarity::inner_product) {
-        return;
-    }
-    for (std::size_t i = first; i < last; ++i) {
-        const std::size_t position =
-            database.positions == nullptr ? i : static_cast<std::size_t>(database.positions[i]);
-        const float norm = database.norms[position];
-        float& score = scores[i - first];
-        if (similarity_ == Similarity::l2) {
-            score = 0.0f - std::max((query.norm + norm) - 2.0f * score, 0.0f);
-        } else {
-            const float product = query.norm * norm;
-            // Where codewords nearly cancel, rounding could carry a cosine past its bounds.
-            score = product > 0.0f ? std::clamp(score / product, -1.0f, 1.0f) : 0.0f;
-        }
-    }
-}
-
-template <typename Visit>
-void Searcher::scan(const Query& query, const Database& database, std::size_t first,
-                    std::size_t last, const kernels::KernelTable& kernels, Interrupt& interrupt,
-                    Scratch& scratch, Visit&& visit) const {
-    for (std::size_t begin = first; begin < last; begin += kDatabaseBlock) {
+    constexpr std::size_t batch_size = 256;
+    const std::size_t batches = (codes.num_vectors + batch_size - 1) / batch_size;
+    threads =
+        useful_threads(threads, batches, codes.num_vectors * codes.num_codebooks * centred_.dim);
+    for_each_task(threads, batches, [&](std::size_t batch) {
         if (interrupt.requested(thread_number() == 0)) {
             return;
         }
-        const std::size_t end = std::min(begin + kDatabaseBlock, last);
-        score_block(query, database, begin, end, kernels, scratch);
-        for (std::size_t i = begin; i < end; ++i) {
-            visit(scratch.scores[i - begin], database.positions == nullptr
-                                                 ? static_cast<std::int64_t>(i)
-                                                 : database.positions[i]);
+        CodeNorms norms(searched(), similarity_, kernels.search);
+        const std::size_t first = batch * batch_size;
+        const std::size_t last = std::min(first + batch_size, codes.num_vectors);
+        for (std::size_t n = first; n < last; ++n) {
+            out[n] = norms.norm(codes.row(n), 1);
+        }
+    });
+    interrupt.throw_if_requested();
+}
+
+Searcher::Plan Searcher::plan(std::size_t num_queries, const Database& database,
+                              int threads) const {
+    const CodeBlocks& blocks = database.blocks;
+    // Filtering a code costs a sixteenth of an operation, about.
+    const int useful = useful_threads(
+        threads, num_queries * std::max<std::size_t>(1, blocks.num_blocks() / kLeastBlocks),
+        num_queries * blocks.num_vectors * blocks.num_rows / 16);
+    const auto count = static_cast<std::size_t>(useful);
+    const std::size_t table_bytes = centred_.num_codebooks * kTableSize * sizeof(float);
+    // Few queries share the reading of a block badly, many do not fit the caches.
+    std::size_t group =
+        std::clamp<std::size_t>((num_queries + count - 1) / count, 16, kMostQueries);
+    group = std::min(
+        {group, kMostBytes / (count * blocks.num_rows * kTableSize), kMostBytes / table_bytes});
+    group = std::clamp<std::size_t>(group, 1, num_queries);
+    const std::size_t groups =
+        std::clamp<std::size_t>(kMostBytes / (group * table_bytes), 1, count);
+    return {useful, group, group * groups};
+}
+
+void Searcher::prepare(VectorsView queries, std::size_t first, std::size_t last, int threads,
+                       const kernels::KernelTable& kernels, PreparedQueries& prepared) const {
+    constexpr std::size_t batch_size = 8;  // rows that a product keeps in registers
+    const std::size_t dim = centred_.dim;
+    const std::size_t num_codebooks = centred_.num_codebooks;
+    const std::size_t codebook_size = centred_.codebook_size;
+    const std::size_t num_codewords = num_codebooks * codebook_size;
+    const std::size_t count = last - first;
+    const std::size_t batches = (count + batch_size - 1) / batch_size;
+    prepared.queries.assign(count, PreparedQuery{});
+    prepared.tables.resize(count * num_codebooks * kTableSize);
+    prepared.largest.resize(count * num_codebooks);
+    threads = useful_threads(threads, batches, count * num_codewords * dim / 8);
+    const auto workers = static_cast<std::size_t>(threads);
+    std::vector<float> all_vectors(workers * batch_size * dim);
+    std::vector<float> all_products(workers * batch_size * num_codewords);
+    const auto num_batches = static_cast<std::ptrdiff_t>(batches);
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (std::ptrdiff_t batch = 0; batch < num_batches; ++batch) {
+        const auto worker = static_cast<std::size_t>(thread_number());
+        float* vectors = all_vectors.data() + worker * batch_size * dim;
+        float* products = all_products.data() + worker * batch_size * num_codewords;
+        const std::size_t begin = static_cast<std::size_t>(batch) * batch_size;
+        const std::size_t end = std::min(begin + batch_size, count);
+        for (std::size_t n = begin; n < end; ++n) {
+            float* vector = vectors + (n - begin) * dim;
+            double square = 0.0;
+            for (std::size_t d = 0; d < dim; ++d) {
+                const double shift = similarity_ == Similarity::l2 ? centred_.shift[d] : 0.0;
+                vector[d] = static_cast<float>(queries.row(first + n)[d] - shift);
+                square += static_cast<double>(vector[d]) * vector[d];
+            }
+            prepared.queries[n].norm =
+                static_cast<float>(similarity_ == Similarity::cosine ? std::sqrt(square) : square);
+        }
+        kernels.products.inner_products(vectors, end - begin, dim, packed_.data(), num_codewords,
+                                        products);
+        for (std::size_t n = begin; n < end; ++n) {
+            PreparedQuery& query = prepared.queries[n];
+            float* table = prepared.tables.data() + n * num_codebooks * kTableSize;
+            float* largest = prepared.largest.data() + n * num_codebooks;
+            query.table = table;
+            query.largest = largest;
+            for (std::size_t m = 0; m < num_codebooks; ++m, table += kTableSize) {
+                const float* row = products + (n - begin) * num_codewords + m * codebook_size;
+                std::copy(row, row + codebook_size, table);
+                std::fill(table + codebook_size, table + kTableSize, 0.0f);
+                const auto [low, high] = extremes(row, codebook_size);
+                largest[m] = high;
+                query.sum_of_largest += high;
+                query.magnitude += std::max(std::abs(double{low}), std::abs(double{high}));
+            }
         }
     }
+}
+
+// Scans for all queries of a wave: sinks (shards, number of prepared queries).
+template <typename Sink>
+void Searcher::run(const Plan& plan, const Database& database, const PreparedQueries& prepared,
+                   std::size_t shards, const kernels::KernelTable& kernels, Interrupt& interrupt,
+                   std::vector<std::uint8_t>& losses, Sink* sinks) const {
+    const std::size_t num_blocks = database.blocks.num_blocks();
+    const std::size_t count = prepared.queries.size();
+    const std::size_t groups = (count + plan.group_size - 1) / plan.group_size;
+    const std::size_t losses_size = plan.group_size * database.blocks.num_rows * kTableSize;
+    losses.resize(losses_size * static_cast<std::size_t>(plan.threads));
+    for_each_task(plan.threads, groups * shards, [&](std::size_t id) {
+        const std::size_t shard = id % shards;
+        const std::size_t begin = id / shards * plan.group_size;
+        const std::size_t end = std::min(begin + plan.group_size, count);
+        const auto worker = static_cast<std::size_t>(thread_number());
+        const ScanTask task{searched(),
+                            similarity_,
+                            &database,
+                            num_blocks * shard / shards,
+                            num_blocks * (shard + 1) / shards,
+                            prepared.queries.data() + begin,
+                            end - begin,
+                            losses.data() + worker * losses_size,
+                            &kernels.search};
+        scan(task, interrupt, worker == 0, sinks + shard * count + begin);
+    });
+    interrupt.throw_if_requested();
 }
 
 void Searcher::search(VectorsView queries, const Database& database, std::size_t k, int threads,
@@ -184,50 +275,49 @@ void Searcher::search(VectorsView queries, const Database& database, std::size_t
                       std::int64_t* positions) const {
     std::fill(scores, scores + queries.num_vectors * k, -std::numeric_limits<float>::infinity());
     std::fill(positions, positions + queries.num_vectors * k, std::int64_t{-1});
-    const std::size_t size = database.size();
-    if (k == 0 || size == 0) {
+    const std::size_t size =
+        database.positions == nullptr ? database.blocks.num_vectors : database.num_positions;
+    const std::size_t kept = std::min(k, size);
+    if (kept == 0 || queries.num_vectors == 0) {
         return;
     }
-    const std::size_t kept = std::min(k, size);
-    std::vector<float> tables;
-    std::vector<Scratch> scratch(static_cast<std::size_t>(std::max(threads, 1)),
-                                 Scratch(centred_.num_codebooks));
-    for (std::size_t first = 0; first < queries.num_vectors; first += kQueryBlock) {
-        const std::size_t last = std::min(first + kQueryBlock, queries.num_vectors);
-        const std::vector<Query> block = prepare(queries, first, last, kernels, tables);
-        // Few queries: the database is cut into shards, so that every thread has work.
-        const std::size_t wanted = static_cast<std::size_t>(std::max(threads, 1));
-        const std::size_t most_shards = size / kDatabaseBlock + 1;
-        const std::size_t shards =
-            block.size() >= wanted
-                ? 1
-                : std::min(most_shards, (wanted + block.size() - 1) / block.size());
-        const std::size_t tasks = block.size() * shards;
-        std::vector<TopResults> best(tasks, TopResults(kept));
-        const auto count = static_cast<std::ptrdiff_t>(tasks);
-        const int useful =
-            useful_threads(threads, tasks, block.size() * size * centred_.num_codebooks);
-#pragma omp parallel for num_threads(useful) schedule(dynamic)
-        for (std::ptrdiff_t task = 0; task < count; ++task) {
-            const auto id = static_cast<std::size_t>(task);
-            const std::size_t shard = id % shards;
-            TopResults& top = best[id];
-            scan(block[id / shards], database, size * shard / shards, size * (shard + 1) / shards,
-                 kernels, interrupt, scratch[static_cast<std::size_t>(thread_number())],
-                 [&](float score, std::int64_t position) { top.offer({score, position}); });
+    constexpr std::size_t result_size = sizeof(float) + sizeof(std::int64_t);
+    const std::size_t num_blocks = database.blocks.num_blocks();
+    const Plan plan = this->plan(queries.num_vectors, database, threads);
+    PreparedQueries prepared;
+    std::vector<std::uint8_t> losses;
+    std::vector<float> more_scores;
+    std::vector<std::int64_t> more_positions;
+    for (std::size_t first = 0; first < queries.num_vectors; first += plan.wave_size) {
+        const std::size_t last = std::min(first + plan.wave_size, queries.num_vectors);
+        const std::size_t count = last - first;
+        prepare(queries, first, last, plan.threads, kernels, prepared);
+        const std::size_t shards = plan.shards(count, num_blocks, kept * result_size);
+        // The first shard's results are kept where the answer goes, the others' beside it.
+        more_scores.resize((shards - 1) * count * kept);
+        more_positions.resize((shards - 1) * count * kept);
+        std::vector<TopSink> sinks;
+        sinks.reserve(shards * count);
+        for (std::size_t shard = 0; shard < shards; ++shard) {
+            for (std::size_t q = 0; q < count; ++q) {
+                const std::size_t place = ((shard - 1) * count + q) * kept;
+                sinks.push_back({shard == 0 ? TopResults(scores + (first + q) * k,
+                                                         positions + (first + q) * k, kept)
+                                            : TopResults(more_scores.data() + place,
+                                                         more_positions.data() + place, kept)});
+            }
         }
-        interrupt.throw_if_requested();
-        for (std::size_t q = 0; q < block.size(); ++q) {
-            TopResults& top = best[q * shards];
+        run(plan, database, prepared, shards, kernels, interrupt, losses, sinks.data());
+        const std::size_t sorted_at_once =
+            kMostBytes / sizeof(SearchResult) / static_cast<std::size_t>(plan.threads);
+        for_each_task(plan.threads, count, [&](std::size_t q) {
+            TopResults& best = sinks[q].results;
             for (std::size_t shard = 1; shard < shards; ++shard) {
-                top.merge(best[q * shards + shard]);
+                best.merge(sinks[shard * count + q].results);
             }
-            const std::vector<SearchResult>& sorted = top.sorted();
-            for (std::size_t i = 0; i < sorted.size(); ++i) {
-                scores[(first + q) * k + i] = sorted[i].score;
-                positions[(first + q) * k + i] = sorted[i].position;
-            }
-        }
+            best.sort(sorted_at_once);
+        });
+        interrupt.throw_if_requested();
     }
 }
 
@@ -237,36 +327,30 @@ std::vector<std::vector<SearchResult>> Searcher::range_search(VectorsView querie
                                                               const kernels::KernelTable& kernels,
                                                               Interrupt& interrupt) const {
     std::vector<std::vector<SearchResult>> results(queries.num_vectors);
-    std::vector<float> tables;
-    std::vector<Scratch> scratch(static_cast<std::size_t>(std::max(threads, 1)),
-                                 Scratch(centred_.num_codebooks));
-    for (std::size_t first = 0; first < queries.num_vectors; first += kQueryBlock) {
-        const std::size_t last = std::min(first + kQueryBlock, queries.num_vectors);
-        const std::vector<Query> block = prepare(queries, first, last, kernels, tables);
-        const auto count = static_cast<std::ptrdiff_t>(block.size());
-        const int useful = useful_threads(threads, block.size(),
-                                          block.size() * database.size() * centred_.num_codebooks);
-        std::atomic<bool> out_of_memory{false};
-#pragma omp parallel for num_threads(useful) schedule(dynamic)
-        for (std::ptrdiff_t task = 0; task < count; ++task) {
-            const auto q = static_cast<std::size_t>(task);
+    const std::size_t num_blocks = database.blocks.num_blocks();
+    if (num_blocks == 0 || queries.num_vectors == 0) {
+        return results;
+    }
+    const Plan plan = this->plan(queries.num_vectors, database, threads);
+    PreparedQueries prepared;
+    std::vector<std::uint8_t> losses;
+    for (std::size_t first = 0; first < queries.num_vectors; first += plan.wave_size) {
+        const std::size_t last = std::min(first + plan.wave_size, queries.num_vectors);
+        const std::size_t count = last - first;
+        prepare(queries, first, last, plan.threads, kernels, prepared);
+        const std::size_t shards = plan.shards(count, num_blocks, 0);
+        std::vector<RangeSink> sinks(shards * count, RangeSink{threshold});
+        run(plan, database, prepared, shards, kernels, interrupt, losses, sinks.data());
+        for_each_task(plan.threads, count, [&](std::size_t q) {
             std::vector<SearchResult>& found = results[first + q];
-            try {
-                scan(block[q], database, 0, database.size(), kernels, interrupt,
-                     scratch[static_cast<std::size_t>(thread_number())],
-                     [&](float score, std::int64_t position) {
-                         if (score >= threshold) {
-                             found.push_back({score, position});
-                         }
-                     });
-                std::sort(found.begin(), found.end(), is_better);
-            } catch (const std::bad_alloc&) {
-                out_of_memory = true;
+            found = std::move(sinks[q].results);
+            for (std::size_t shard = 1; shard < shards; ++shard) {
+                std::vector<SearchResult>& more = sinks[shard * count + q].results;
+                found.insert(found.end(), more.begin(), more.end());
+                std::vector<SearchResult>().swap(more);
             }
-        }
-        if (out_of_memory) {
-            throw std::bad_alloc();
-        }
+            std::sort(found.begin(), found.end(), is_better);
+        });
         interrupt.throw_if_requested();
     }
     return results;

@@ -134,11 +134,12 @@ private:
                                           costs, minima);
             }
         }
-        lowest_ = *std::min_element(least_.begin(),
-                                    least_.begin() + static_cast<std::ptrdiff_t>(count_));
+        lowest_ =
+            *std::min_element(least_.begin(), least_.begin() + static_cast<std::ptrdiff_t>(count_));
     }
 
-    // The `wanted` best continuations, in their order; fewer only if costs met the end of the range.
+    // The `wanted` best continuations, in their order; fewer only if costs met the end of the
+    // range.
     void collect(std::size_t wanted, const kernels::EncodeKernels& kernels) {
         const Cost limit = limit_for(wanted, kernels);
         found_costs_.clear();
@@ -150,8 +151,8 @@ private:
             const Cost* costs = costs_.data() + b * tables_.padded_size();
             std::size_t count;
             if constexpr (kNarrow) {
-                count = kernels.find_at_most_narrow(costs, tables_.padded_size(), limit,
-                                                    found_.data());
+                count =
+                    kernels.find_at_most_narrow(costs, tables_.padded_size(), limit, found_.data());
             } else {
                 count = kernels.find_at_most(costs, tables_.padded_size(), limit, found_.data());
             }

@@ -54,7 +54,7 @@ struct Encoder::Workspace {
 
     // Sweeps `code` of vector n of the block until nothing changes, at most `most` times.
     void sweep_to_mode(std::size_t n, std::uint32_t first_sweep, std::uint32_t most,
-                         const kernels::EncodeKernels& kernels, std::uint8_t* code_of_n) {
+                       const kernels::EncodeKernels& kernels, std::uint8_t* code_of_n) {
         for (std::uint32_t sweep = 0; sweep < most; ++sweep) {
             if (sweeps.exact_sweep(n, orders.of(first_sweep + sweep), kernels, code_of_n) == 0) {
                 break;
@@ -110,9 +110,9 @@ void Encoder::start_block(Chunk& chunk, std::size_t first, std::size_t last, boo
             chunk.best_objective[n] = kUnknown;
         }
         if (settings.beam_width > 0) {
-            const std::size_t modes = work.beam->search(
-                work.sweeps.unary(n - first),
-                (settings.beam_width + kBeamPerMode - 1) / kBeamPerMode, kernels);
+            const std::size_t modes =
+                work.beam->search(work.sweeps.unary(n - first),
+                                  (settings.beam_width + kBeamPerMode - 1) / kBeamPerMode, kernels);
             for (std::size_t i = 0; i < modes; ++i) {
                 std::memcpy(code, work.beam->take(), bytes);
                 work.sweep_to_mode(n - first, 1, most_sweeps, kernels, code);
@@ -129,8 +129,8 @@ void Encoder::start_block(Chunk& chunk, std::size_t first, std::size_t last, boo
     }
 }
 
-void Encoder::relaxed_block(Chunk& chunk, std::size_t first, std::size_t last,
-                            BlockSweeps& relaxed, std::uint32_t iteration, Workspace& work,
+void Encoder::relaxed_block(Chunk& chunk, std::size_t first, std::size_t last, BlockSweeps& relaxed,
+                            std::uint32_t iteration, Workspace& work,
                             const EncodeSettings& settings,
                             const kernels::EncodeKernels& kernels) const {
     const std::size_t bytes = num_codebooks();
@@ -208,10 +208,10 @@ void Encoder::encode(VectorsView vectors, bool warm, const EncodeSettings& wante
             }
             interrupt.throw_if_requested();
         };
-        const std::uint32_t most_sweeps =
-            settings.relaxation == Relaxation::none ? settings.iterations
-            : settings.iterations == 1              ? kFinalSweeps
-                                                    : 0;
+        const std::uint32_t most_sweeps = settings.relaxation == Relaxation::none
+                                              ? settings.iterations
+                                          : settings.iterations == 1 ? kFinalSweeps
+                                                                     : 0;
         for_each_block([&](std::size_t first, std::size_t last, std::size_t thread) {
             start_block(chunk, first, last, warm, most_sweeps, workspaces[thread], settings,
                         kernels.encode);

@@ -36,9 +36,9 @@ std::vector<double> noise_deviation(const CentredCodebooks& codebooks) {
     return deviation;
 }
 
-std::vector<float> perturb_codebooks(CodebooksView codebooks,
-                                     const std::vector<double>& deviation, double temperature,
-                                     std::uint64_t seed, std::uint32_t iteration) {
+std::vector<float> perturb_codebooks(CodebooksView codebooks, const std::vector<double>& deviation,
+                                     double temperature, std::uint64_t seed,
+                                     std::uint32_t iteration) {
     const std::size_t dim = codebooks.dim;
     const std::size_t size = codebooks.codebook_size * dim;
     const double scale = temperature / static_cast<double>(codebooks.num_codebooks);
@@ -65,8 +65,8 @@ void perturb_vector(const float* vector, const std::vector<double>& deviation, d
 }
 
 void perturb_vectors(VectorsView vectors, const std::vector<double>& deviation, double temperature,
-                     std::uint64_t seed, std::uint32_t iteration, int threads,
-                     Interrupt& interrupt, float* out) {
+                     std::uint64_t seed, std::uint32_t iteration, int threads, Interrupt& interrupt,
+                     float* out) {
     const std::size_t dim = vectors.dim;
     const auto count = static_cast<std::ptrdiff_t>(vectors.num_vectors);
     threads = useful_threads(threads, vectors.num_vectors, vectors.num_vectors * dim * 64);

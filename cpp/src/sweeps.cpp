@@ -74,8 +74,8 @@ std::size_t BlockSweeps::exact_sweep(std::size_t n, const std::uint32_t* order,
         const std::int32_t limit =
             fits ? least + tables_.margin(m, integers_.norms[n], integers_.errors[n])
                  : EncodingTables::kLargestCost;
-        const std::size_t count = kernels.find_at_most(costs_.data(), tables_.padded_size(), limit,
-                                                       found_.data());
+        const std::size_t count =
+            kernels.find_at_most(costs_.data(), tables_.padded_size(), limit, found_.data());
         std::size_t best = found_[0];
         if (count > 1) {
             if (!residual_is_known) {

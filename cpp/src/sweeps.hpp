@@ -1,4 +1,5 @@
-// A block of vectors under one set of tables: sweeps of iterated conditional modes over their codes.
+// A block of vectors under one set of tables: sweeps of iterated conditional modes over their
+// codes.
 #pragma once
 
 #include <cstdint>
@@ -30,8 +31,7 @@ public:
     BlockSweeps(const EncodingTables& tables, std::size_t most_vectors);
 
     // `vectors` (num_vectors, dim), centred, are kept by reference until the next call.
-    void load(const float* vectors, std::size_t num_vectors,
-              const kernels::EncodeKernels& kernels);
+    void load(const float* vectors, std::size_t num_vectors, const kernels::EncodeKernels& kernels);
 
     // One sweep by whole numbers alone: fast, right but for near ties.
     void sweep(std::size_t n, const std::uint32_t* order, const kernels::EncodeKernels& kernels,

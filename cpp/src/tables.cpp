@@ -138,8 +138,8 @@ Rounded scale_and_round(const float* vector, std::size_t dim, std::int16_t* out)
     return {exponent, norm, std::ldexp(std::sqrt(lost), -exponent)};
 }
 
-// Rows of codewords i of one codebook m, at most kRowBlock: products[i, j] = 2 c_i^T S c_j for every
-// codeword j of the codebooks before m.
+// Rows of codewords i of one codebook m, at most kRowBlock: products[i, j] = 2 c_i^T S c_j for
+// every codeword j of the codebooks before m.
 struct PairwiseTile {
     std::size_t codebook;
     std::size_t first;  // of the codebook's codewords
@@ -186,8 +186,7 @@ IntegerVectors::IntegerVectors(std::size_t num_vectors, std::size_t vector_dim)
       errors(num_vectors) {}
 
 void IntegerVectors::set(std::size_t n, const float* vector) {
-    const Rounded rounded =
-        scale_and_round(vector, dim, values.data() + n * num_pairs * 2);
+    const Rounded rounded = scale_and_round(vector, dim, values.data() + n * num_pairs * 2);
     exponents[n] = rounded.exponent;
     norms[n] = rounded.norm;
     errors[n] = rounded.error;
@@ -462,9 +461,8 @@ double EncodingTables::objective(const float* vector, const std::uint8_t* code,
             }
         }
     }
-    return sum_in_order(dim(), [&](std::size_t d) {
-        return (reconstruction[d] - 2.0 * vector[d]) * image[d];
-    });
+    return sum_in_order(
+        dim(), [&](std::size_t d) { return (reconstruction[d] - 2.0 * vector[d]) * image[d]; });
 }
 
 }  // namespace wsdhq

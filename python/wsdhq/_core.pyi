@@ -1,9 +1,11 @@
-from numpy import float32, float64, int64, uint8
+from numpy import bool_, float32, float64, int64, uint8
 from numpy.typing import NDArray
 
 __version__: str
 __compiler__: str
 has_openmp: bool
+block_size: int
+table_size: int
 
 def simd_levels() -> list[str]: ...
 def active_simd_level() -> str: ...
@@ -15,7 +17,6 @@ def update_histogram(codes: NDArray[uint8], histogram: NDArray[int64], threads: 
 def update_sums(
     vectors: NDArray[float32], codes: NDArray[uint8], sums: NDArray[float64], threads: int
 ) -> None: ...
-
 def perturb_codebooks(
     codebooks: NDArray[float32], temperature: float, seed: int, iteration: int
 ) -> NDArray[float32]: ...
@@ -45,22 +46,28 @@ class Encoder:
 
 class Searcher:
     def __init__(self, codebooks: NDArray[float32], similarity: str) -> None: ...
+    @property
+    def num_rows(self) -> int: ...
     def norms(self, codes: NDArray[uint8], threads: int) -> NDArray[float32]: ...
     def search(
         self,
         queries: NDArray[float32],
-        codes: NDArray[uint8],
-        norms: NDArray[float32],
-        positions: NDArray[int64] | None,
+        full: NDArray[uint8],
+        last: NDArray[uint8],
+        edges: NDArray[float32],
+        ids: NDArray[int64],
+        allowed: NDArray[bool_] | NDArray[int64] | None,
         k: int,
         threads: int,
     ) -> tuple[NDArray[float32], NDArray[int64]]: ...
     def range_search(
         self,
         queries: NDArray[float32],
-        codes: NDArray[uint8],
-        norms: NDArray[float32],
-        positions: NDArray[int64] | None,
+        full: NDArray[uint8],
+        last: NDArray[uint8],
+        edges: NDArray[float32],
+        ids: NDArray[int64],
+        allowed: NDArray[bool_] | NDArray[int64] | None,
         threshold: float,
         threads: int,
     ) -> tuple[NDArray[int64], NDArray[float32], NDArray[int64]]: ...

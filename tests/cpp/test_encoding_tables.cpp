@@ -209,7 +209,10 @@ WSDHQ_CASE(huge_codewords_make_the_tables_wide) {
         Case given(9, 20, m, 33, 1.0f, 6);
         for (std::size_t i = 0; i < codewords; ++i) {
             for (std::size_t d = 0; d < given.dim; ++d) {
-                given.codebooks[(i * given.k + 5) * given.dim + d] *= factor;
+                // And its opposite, or the mean of the codebook would be far from the rest.
+                float* codeword = given.codebooks.data() + (i * given.k + 5) * given.dim;
+                codeword[d] *= factor;
+                codeword[given.dim + d] = -codeword[d];
             }
         }
         const auto found = check_at_every_level(given);

@@ -45,24 +45,3 @@ WSDHQ_CASE(inner_products_are_sums_in_order) {
         }
     });
 }
-
-WSDHQ_CASE(look_up_scores_are_sums_in_order) {
-    for_each_level([](const kernels::KernelTable& level) {
-        test::Numbers numbers(3);
-        for (const std::size_t m : {1, 2, 3, 8, 11}) {
-            for (const std::size_t n : {0, 1, 3, 64, 65}) {
-                const auto table = numbers.values(m * 256);
-                const auto codes = numbers.codes(n * m, 256);
-                std::vector<float> scores(n);
-                level.search.look_up_scores(table.data(), m, 256, codes.data(), n, scores.data());
-                for (std::size_t i = 0; i < n; ++i) {
-                    float sum = table[codes[i * m]];
-                    for (std::size_t j = 1; j < m; ++j) {
-                        sum += table[j * 256 + codes[i * m + j]];
-                    }
-                    WSDHQ_CHECK(scores[i] == sum);
-                }
-            }
-        }
-    });
-}

@@ -23,15 +23,34 @@ struct SearchResult {
     std::int64_t position;
 };
 
-// The codes to search. `norms` comes from Searcher::norms, or is nullptr for inner products.
-// With `positions` (ascending, each < codes.num_vectors) only those are searched.
-struct Database {
-    CodesView codes;
-    const float* norms = nullptr;
-    const std::int64_t* positions = nullptr;
-    std::size_t num_positions = 0;
+// Codes in blocks of kernels::kBlockSize vectors, codebook-major inside a block: row m holds code
+// m of each vector, and for l2 and cosine one more row the bin of its norm. Any byte is safe: a
+// code beyond the codebook gives some score, never a read out of bounds.
+struct CodeBlocks {
+    const std::uint8_t* full = nullptr;  // (num_vectors / kBlockSize, num_rows, kBlockSize)
+    const std::uint8_t* last = nullptr;  // (num_rows, kBlockSize): the vectors left over, if any;
+                                         // what stands behind them is read and ignored
+    std::size_t num_vectors = 0;
+    std::size_t num_rows = 0;
 
-    std::size_t size() const { return positions == nullptr ? codes.num_vectors : num_positions; }
+    std::size_t num_blocks() const {
+        return (num_vectors + kernels::kBlockSize - 1) / kernels::kBlockSize;
+    }
+    const std::uint8_t* block(std::size_t b) const {
+        return b < num_vectors / kernels::kBlockSize ? full + b * num_rows * kernels::kBlockSize
+                                                     : last;
+    }
+};
+
+// What to search: everything, the positions that `mask` marks, or the listed ones.
+struct Database {
+    CodeBlocks blocks;
+    // (kernels::kTableSize), ascending: a vector of bin b has a norm of at least norm_edges[b].
+    // Unused for inner products.
+    const float* norm_edges = nullptr;
+    const std::uint8_t* mask = nullptr;       // (num_vectors), not 0 where allowed
+    const std::int64_t* positions = nullptr;  // (num_positions), ascending, < num_vectors
+    std::size_t num_positions = 0;
 };
 
 // Larger scores are better:
@@ -39,17 +58,25 @@ struct Database {
 //   l2             -|q - x^|^2, from codebooks shifted to mean zero so that an offset of the data
 //                  costs no precision
 //   cosine         q . x^ / (|q| |x^|), 0 where a norm is zero
-// Sums of table entries are in float, m ascending. Equal scores are ordered by position.
+// Sums of table entries are in float, m ascending; |x^| is from sums in double, rounded to float.
+// Equal scores are ordered by position. Results are those of scoring every vector and sorting, at
+// every level and number of threads; score_filter.hpp says why few vectors need to be scored.
 class Searcher {
 public:
     Searcher(CodebooksView codebooks, Similarity similarity);
 
+    // Rows of a block: a code per codebook, and the bin of the norm unless it plays no part.
+    std::size_t num_rows() const {
+        return centred_.num_codebooks + (similarity_ == Similarity::inner_product ? 0 : 1);
+    }
+
     // What a database vector adds to its table look-ups: |x^|^2 of the shifted codebooks (l2) or
     // |x^| (cosine). Writes (num_vectors); nothing for inner products.
-    void norms(CodesView codes, int threads, Interrupt& interrupt, float* out) const;
+    void norms(CodesView codes, int threads, const kernels::KernelTable& kernels,
+               Interrupt& interrupt, float* out) const;
 
     // The k best of each query, best first: scores (num_queries, k), positions (num_queries, k).
-    // Missing places hold -infinity and -1. Throws Cancelled.
+    // Missing places hold -infinity and -1. Working memory stays below 64 MiB. Throws Cancelled.
     void search(VectorsView queries, const Database& database, std::size_t k, int threads,
                 const kernels::KernelTable& kernels, Interrupt& interrupt, float* scores,
                 std::int64_t* positions) const;
@@ -67,17 +94,18 @@ private:
     std::vector<float> codewords_;  // as searched: centred for l2, as given otherwise
     std::vector<float> packed_;
 
-    struct Query;
-    struct Scratch;
-    std::vector<Query> prepare(VectorsView queries, std::size_t first, std::size_t last,
-                               const kernels::KernelTable& kernels,
-                               std::vector<float>& tables) const;
-    void score_block(const Query& query, const Database& database, std::size_t first,
-                     std::size_t last, const kernels::KernelTable& kernels, Scratch& scratch) const;
-    template <typename Visit>
-    void scan(const Query& query, const Database& database, std::size_t first, std::size_t last,
-              const kernels::KernelTable& kernels, Interrupt& interrupt, Scratch& scratch,
-              Visit&& visit) const;
+    CodebooksView searched() const {
+        return {codewords_.data(), centred_.num_codebooks, centred_.codebook_size, centred_.dim};
+    }
+    struct Plan;
+    struct PreparedQueries;
+    Plan plan(std::size_t num_queries, const Database& database, int threads) const;
+    void prepare(VectorsView queries, std::size_t first, std::size_t last, int threads,
+                 const kernels::KernelTable& kernels, PreparedQueries& prepared) const;
+    template <typename Sink>
+    void run(const Plan& plan, const Database& database, const PreparedQueries& prepared,
+             std::size_t shards, const kernels::KernelTable& kernels, Interrupt& interrupt,
+             std::vector<std::uint8_t>& losses, Sink* sinks) const;
 };
 
 }  // namespace wsdhq

@@ -65,8 +65,7 @@ private:
                        const kernels::EncodeKernels& kernels) const;
     // Sweeps under the true codebooks, to conditional modes.
     void finish_block(Chunk& chunk, std::size_t first, std::size_t last, Workspace& work,
-                      const EncodeSettings& settings,
-                      const kernels::EncodeKernels& kernels) const;
+                      const EncodeSettings& settings, const kernels::EncodeKernels& kernels) const;
     const float* metric() const { return metric_.empty() ? nullptr : metric_.data(); }
 };
 

@@ -21,9 +21,9 @@ double temperature(std::uint32_t iteration, std::uint32_t num_iterations);
 std::vector<double> noise_deviation(const CentredCodebooks& codebooks);
 
 // C + (T / M) e, the noise keyed by (seed, iteration, codebook, draw).
-std::vector<float> perturb_codebooks(CodebooksView codebooks,
-                                     const std::vector<double>& deviation, double temperature,
-                                     std::uint64_t seed, std::uint32_t iteration);
+std::vector<float> perturb_codebooks(CodebooksView codebooks, const std::vector<double>& deviation,
+                                     double temperature, std::uint64_t seed,
+                                     std::uint32_t iteration);
 
 // x + T e for one centred vector into `out`, the noise keyed by (key, iteration, draw); `key` is
 // the hash of the seed and the vector's own bytes. `scratch` holds dim draws.
@@ -33,7 +33,7 @@ void perturb_vector(const float* vector, const std::vector<double>& deviation, d
 // The same for all rows into `out` (num_vectors, dim), keyed by (seed, the row's own bytes,
 // iteration, draw). Throws Cancelled.
 void perturb_vectors(VectorsView vectors, const std::vector<double>& deviation, double temperature,
-                     std::uint64_t seed, std::uint32_t iteration, int threads,
-                     Interrupt& interrupt, float* out);
+                     std::uint64_t seed, std::uint32_t iteration, int threads, Interrupt& interrupt,
+                     float* out);
 
 }  // namespace wsdhq

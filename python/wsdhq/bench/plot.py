@@ -154,7 +154,7 @@ def _label_points(axes: Any, entries: list[Entry], show: Any, colour: str) -> No
     """Name the setting of each point of a line."""
     for entry in entries if len(entries) > 1 else ():
         axes.annotate(
-            entry.name.rpartition(", ")[2].replace("iterations=", ""),
+            entry.name.rpartition(", ")[2],
             (show(entry.spread.median), entry.figures["MSE"]),
             xytext=(0, 8 if entry.ours else -14), textcoords="offset points", ha="center",
             fontsize=7, color=colour,

@@ -77,7 +77,11 @@ def fit_codebooks(
     def solve(codes: NDArray[np.uint8], ridge: float | None) -> tuple[NDArray[np.float32], int]:
         statistics = CodeStatistics(num_codebooks, codebook_size, vectors.shape[1], threads)
         statistics.update(vectors, codes)
-        codebooks = statistics.solve(ridge)
+        # The ridge is to shrink what tells codewords apart, not the mean of the vectors.
+        mean = statistics.sums[0].sum(axis=0) / len(vectors)
+        uses = np.diagonal(statistics.histogram.reshape(2 * (num_codebooks * codebook_size,)))
+        statistics.sums -= uses.reshape(num_codebooks, codebook_size, 1) * mean
+        codebooks = statistics.solve(ridge) + (mean / num_codebooks).astype(np.float32)
         unused = np.argwhere(statistics.unused())
         if len(unused):
             _reseed(codebooks, unused, vectors, codes, threads)

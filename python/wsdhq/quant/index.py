@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from wsdhq import _core
 from wsdhq.quant.persistence import read_tensors, write_tensors
 from wsdhq.quant.quantizer import AdditiveQuantizer
+from wsdhq.quant.rows import BLOCK_SIZE, RowBuffer, Rows, chunks, empty_rows
 from wsdhq.quant.threads import resolve_threads
 from wsdhq.quant.validation import as_codes, as_float32, as_integer, as_vectors
 
@@ -21,18 +21,6 @@ __all__ = ["AQDIndex", "Similarity"]
 Similarity = Literal["ip", "l2", "cosine"]
 
 MOST_ID = 2**63 - 2
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """What is stored per vector, in the order of positions. Replaced as one, never changed."""
-
-    codes: NDArray[np.uint8]
-    ids: NDArray[np.int64]
-    norms: NDArray[np.float32]  # empty for inner products
-
-    def __len__(self) -> int:
-        return len(self.codes)
 
 
 class AQDIndex:
@@ -68,11 +56,9 @@ class AQDIndex:
         self.similarity = similarity
         self._codebooks = quantizer.codebooks
         self._searcher = _core.Searcher(self._codebooks, similarity)
-        self._rows = _Rows(
-            np.empty((0, quantizer.num_codebooks), np.uint8),
-            np.empty(0, np.int64),
-            np.empty(0, np.float32),
-        )
+        self._rows = empty_rows(quantizer.num_codebooks, similarity != "ip")
+        # Room behind the rows, once something was added; none but the writer touches it.
+        self._buffer: RowBuffer | None = None
         self._next_id = 0
         self._writing = threading.Lock()
 
@@ -88,18 +74,20 @@ class AQDIndex:
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
-        del state["_searcher"], state["_writing"]
+        # A copy that shared the room to spare would write over what the original adds.
+        del state["_searcher"], state["_writing"], state["_buffer"]
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._searcher = _core.Searcher(self._codebooks, self.similarity)
+        self._buffer = None
         self._writing = threading.Lock()
 
     @property
     def codes(self) -> NDArray[np.uint8]:
-        """Codes by position: (len, num_codebooks) uint8, a read-only view."""
-        return _read_only(self._rows.codes)
+        """Codes by position: (len, num_codebooks) uint8, a copy put together at each call."""
+        return self._rows.codes()
 
     @property
     def ids(self) -> NDArray[np.int64]:
@@ -123,7 +111,6 @@ class AQDIndex:
         """
         m, k, _ = self._codebooks.shape
         checked = as_codes(codes, "codes", m, k)
-        norms = self._searcher.norms(checked, resolve_threads(self.quantizer.threads))
         with self._writing:
             if ids is None:
                 if self._next_id + len(checked) > MOST_ID + 1:
@@ -133,8 +120,8 @@ class AQDIndex:
                 new_ids = _as_ids(ids, "ids")
                 if len(new_ids) != len(checked):
                     raise ValueError(f"ids: expected {len(checked)} ids, got {len(new_ids)}")
-                _check_new(new_ids, self._rows.ids)
-            self._append(checked, new_ids, norms)
+                self._check_new(new_ids)
+            self._append(checked, new_ids)
 
     def add_vectors(self, X: ArrayLike, ids: ArrayLike | None = None) -> None:
         """Encode vectors (num_vectors, dim) with the quantiser and add their codes; see `add`."""
@@ -155,11 +142,7 @@ class AQDIndex:
             positions = _positions_of(wanted, rows.ids)
             kept = np.ones(len(rows), bool)
             kept[positions] = False
-            self._rows = _Rows(
-                rows.codes[kept],
-                rows.ids[kept],
-                rows.norms[kept] if len(rows.norms) else rows.norms,
-            )
+            self._keep(kept)
 
     def merge(self, other: AQDIndex) -> None:
         """Add everything in another index of the same codebooks and similarity, ids kept.
@@ -181,8 +164,8 @@ class AQDIndex:
             raise ValueError("other: expected an index with the same codebooks, got different ones")
         rows = other._rows
         with self._writing:
-            _check_new(rows.ids, self._rows.ids)
-            self._append(rows.codes, rows.ids, rows.norms)
+            self._check_new(rows.ids)
+            self._append(rows.codes(), rows.ids)
             self._next_id = max(self._next_id, other._next_id)
 
     def search(
@@ -217,15 +200,16 @@ class AQDIndex:
         """
         queries = self._as_queries(Q)
         rows = self._rows
-        scores, positions = self._searcher.search(
+        return self._searcher.search(
             queries,
-            rows.codes,
-            rows.norms,
-            self._allowed_positions(allowed, rows),
+            rows.full,
+            rows.last,
+            rows.edges,
+            rows.ids,
+            self._allowed(allowed, rows),
             as_integer(k, "k", 0, 2**40),
             resolve_threads(self.quantizer.threads if threads is None else threads),
         )
-        return scores, _take_ids(rows.ids, positions)
 
     def range_search(
         self,
@@ -266,15 +250,16 @@ class AQDIndex:
         if float(rounded) < least:
             rounded = np.nextafter(rounded, np.float32(np.inf))
         rows = self._rows
-        limits, scores, positions = self._searcher.range_search(
+        return self._searcher.range_search(
             queries,
-            rows.codes,
-            rows.norms,
-            self._allowed_positions(allowed, rows),
+            rows.full,
+            rows.last,
+            rows.edges,
+            rows.ids,
+            self._allowed(allowed, rows),
             float(rounded),
             resolve_threads(self.quantizer.threads if threads is None else threads),
         )
-        return limits, scores, _take_ids(rows.ids, positions)
 
     def reconstruct(self, ids: ArrayLike) -> NDArray[np.float32]:
         """Reconstructions of vectors by id: (number of ids, dim) float32, in the order of `ids`.
@@ -284,25 +269,28 @@ class AQDIndex:
         rows = self._rows
         positions = _positions_of(_as_ids(ids, "ids"), rows.ids)
         return _core.decode(
-            self._codebooks, rows.codes[positions], resolve_threads(self.quantizer.threads)
+            self._codebooks, rows.codes_at(positions), resolve_threads(self.quantizer.threads)
         )
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write quantiser, codes, ids and norms to one safetensors file, whole or not at all."""
-        rows = self._rows
+        """Write quantiser, code blocks and ids to one safetensors file, whole or not at all."""
+        with self._writing:
+            rows, next_id = self._rows, self._next_id
         write_tensors(
             path,
             "index",
             {
                 **self.quantizer._tensors(),
-                "codes": rows.codes,
+                "blocks": rows.full,
+                "last_block": rows.last[:, : len(rows) % BLOCK_SIZE],
                 "ids": rows.ids,
-                "norms": rows.norms,
+                "norm_edges": rows.edges,
             },
             {
                 "quantizer": self.quantizer._settings(),
                 "similarity": self.similarity,
-                "next_id": self._next_id,
+                "next_id": next_id,
+                "num_binned": rows.num_binned,
             },
         )
 
@@ -314,8 +302,10 @@ class AQDIndex:
         ----------
         path : str or PathLike
         mmap : bool
-            Map codes, ids and norms from the file, read-only, instead of copying them; changes
-            to the index are made in memory and never reach the file.
+            Map codes and ids from the file, read-only, instead of copying them; changes to the
+            index are made in memory and never reach the file. The ids are then not read before a
+            result needs them, nor are the codes where codebooks have 256 codewords. A file of
+            version 1 of the format is copied in any case.
 
         Raises
         ------
@@ -331,40 +321,104 @@ class AQDIndex:
         quantizer = AdditiveQuantizer._from_tensors(tensors, quantizer_settings, path)
         try:
             index = cls(quantizer, settings["similarity"])
-            m, k, _ = quantizer.codebooks.shape
-            ids = _as_ids(tensors["ids"], "ids")
-            rows = _Rows(as_codes(tensors["codes"], "codes", m, k, len(ids)), ids, tensors["norms"])
-            expected = 0 if index.similarity == "ip" else len(ids)
-            if rows.norms.dtype != np.float32 or rows.norms.shape != (expected,):
-                raise ValueError(f"norms: expected {expected} float32 values")
-            next_id = as_integer(settings["next_id"], "next_id", 0)
-            if len(ids) and next_id <= int(ids.max()):
-                raise ValueError(f"next_id: expected more than {int(ids.max())}, got {next_id}")
+            index._next_id = as_integer(settings["next_id"], "next_id", 0, MOST_ID + 1)
+            if "blocks" in tensors:
+                num_binned = as_integer(settings["num_binned"], "num_binned", 0)
+                index._rows = index._rows_of_file(tensors, num_binned, are_read=not mmap)
+            else:
+                m, k, _ = quantizer.codebooks.shape
+                ids = _as_ids(tensors["ids"], "ids")
+                codes = as_codes(tensors["codes"], "codes", m, k, len(ids))
+                _check_next_id(index._next_id, ids)
+                index._append(codes, ids)
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path}: holds a damaged index: {error}") from None
-        index._rows = rows
-        index._next_id = next_id
         return index
 
-    def _append(
-        self, codes: NDArray[np.uint8], ids: NDArray[np.int64], norms: NDArray[np.float32]
-    ) -> None:
-        rows = self._rows
+    def _rows_of_file(
+        self, tensors: dict[str, NDArray[Any]], num_binned: int, *, are_read: bool
+    ) -> Rows:
+        """Check the arrays of a file of version 2."""
+        empty = self._rows
+        num_rows = empty.last.shape[0]
+        blocks, left_over, ids = tensors["blocks"], tensors["last_block"], tensors["ids"]
+        edges = np.array(tensors["norm_edges"])
+        if ids.dtype != np.int64 or ids.ndim != 1:
+            raise ValueError(f"ids: expected one dimension of int64, got {ids.dtype} {ids.shape}")
+        if are_read:
+            _check_next_id(self._next_id, _as_ids(ids, "ids"))
+        for name, array, shape in (
+            ("blocks", blocks, (len(ids) // BLOCK_SIZE, num_rows, BLOCK_SIZE)),
+            ("last_block", left_over, (num_rows, len(ids) % BLOCK_SIZE)),
+        ):
+            if array.dtype != np.uint8 or array.shape != shape:
+                raise ValueError(
+                    f"{name}: expected codes of shape {shape}, got {array.dtype} {array.shape}"
+                )
+        if edges.dtype != np.float32 or edges.shape != empty.edges.shape:
+            raise ValueError(f"norm_edges: expected {len(empty.edges)} float32 values")
+        if not (np.isfinite(edges).all() and np.all(np.diff(edges) >= 0)):
+            raise ValueError("norm_edges: expected finite, ascending values")
+        last = np.zeros_like(empty.last)
+        last[:, : left_over.shape[1]] = left_over
+        rows = Rows(blocks, last, ids, edges, num_binned)
+        m, k, _ = self._codebooks.shape
+        if k <= 255:
+            for first, end in chunks(len(rows)):
+                as_codes(rows.rows(first, end)[:, :m], "codes", m, k)
+        return rows
+
+    def _append(self, codes: NDArray[np.uint8], ids: NDArray[np.int64]) -> None:
         if len(ids) == 0:
             return
-        self._rows = _Rows(
-            np.concatenate([rows.codes, codes]),
-            np.concatenate([rows.ids, ids]),
-            np.concatenate([rows.norms, norms]),
-        )
+        buffer = self._buffer
+        if buffer is None or not buffer.has_room(len(ids)):
+            size = len(self._rows)
+            if buffer is None:
+                _check_next_id(self._next_id, self._rows.ids)  # of a mapped file: not read so far
+            buffer = RowBuffer(self._rows, max(size + len(ids), 2 * size))
+        self._buffer = None  # dropped if what follows does not come to its end
+        buffer.append_codes(codes, ids, self._norms)
         self._next_id = max(self._next_id, int(ids.max()) + 1)
+        self._rows = buffer.rows()
+        self._buffer = buffer
+
+    def _keep(self, kept: NDArray[np.bool_]) -> None:
+        """Keep only the vectors that a mask over positions marks."""
+        old = self._rows
+        empty = empty_rows(old.num_codebooks, self.similarity != "ip")
+        count = int(np.count_nonzero(kept))
+        # The edges stay true of what is left.
+        start = Rows(empty.full, empty.last, empty.ids, old.edges, min(old.num_binned, count))
+        buffer = RowBuffer(start, count)
+        for first, end in chunks(len(old)):
+            chosen = kept[first:end]
+            buffer.append(old.rows(first, end)[chosen], old.ids[first:end][chosen])
+        self._rows = buffer.rows()
+        self._buffer = buffer
+
+    def _norms(self, codes: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return self._searcher.norms(codes, resolve_threads(self.quantizer.threads))
+
+    def _check_new(self, ids: NDArray[np.int64]) -> None:
+        """Raise for the first id that comes twice or is in the index already."""
+        _check_distinct(ids)
+        if len(ids) == 0 or int(ids.min()) >= self._next_id:
+            return
+        ordered = np.sort(ids)
+        for first, end in chunks(len(self._rows)):
+            present = self._rows.ids[first:end]
+            clash = present[_is_among(present, ordered)]
+            if len(clash):
+                raise ValueError(f"ids: id {clash[0]} is in the index already")
 
     def _as_queries(self, Q: ArrayLike) -> NDArray[np.float32]:
         return as_float32(as_vectors(Q, "Q", self._codebooks.shape[2]), "Q")
 
-    def _allowed_positions(
-        self, allowed: ArrayLike | None, rows: _Rows
-    ) -> NDArray[np.int64] | None:
+    def _allowed(
+        self, allowed: ArrayLike | None, rows: Rows
+    ) -> NDArray[np.bool_] | NDArray[np.int64] | None:
+        """A mask over positions or ascending positions."""
         if allowed is None:
             return None
         array = np.asarray(allowed)
@@ -375,7 +429,7 @@ class AQDIndex:
                 raise ValueError(
                     f"allowed: expected a mask of shape ({len(rows)},), got {array.shape}"
                 )
-            return np.flatnonzero(array).astype(np.int64)
+            return np.ascontiguousarray(array)
         return np.unique(_positions_of(_as_ids(array, "allowed"), rows.ids))
 
 
@@ -385,11 +439,9 @@ def _read_only(array: NDArray[Any]) -> NDArray[Any]:
     return view
 
 
-def _take_ids(ids: NDArray[np.int64], positions: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Ids of positions; -1 where the position is -1."""
-    if len(ids) == 0:
-        return positions
-    return np.where(positions < 0, np.int64(-1), ids[positions])
+def _check_next_id(next_id: int, ids: NDArray[np.int64]) -> None:
+    if len(ids) and next_id <= int(ids.max()):
+        raise ValueError(f"next_id: expected more than {int(ids.max())}, got {next_id}")
 
 
 def _as_ids(value: ArrayLike, name: str) -> NDArray[np.int64]:
@@ -414,21 +466,32 @@ def _check_distinct(ids: NDArray[np.int64]) -> None:
             raise ValueError(f"ids: id {ordered[twice[0]]} comes more than once")
 
 
-def _check_new(ids: NDArray[np.int64], present: NDArray[np.int64]) -> None:
-    """Raise for the first id that comes twice or is in the index already."""
-    _check_distinct(ids)
-    if len(ids) and len(present) and int(ids.min()) <= int(present.max()):
-        clash = np.flatnonzero(np.isin(ids, present))
-        if len(clash):
-            raise ValueError(f"ids: id {ids[clash[0]]} is in the index already")
+def _is_among(ids: NDArray[np.int64], ordered: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of `ids` are in `ordered`, which ascends and is not empty."""
+    places = np.minimum(np.searchsorted(ordered, ids), len(ordered) - 1)
+    return np.equal(ordered[places], ids)
 
 
 def _positions_of(ids: NDArray[np.int64], present: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Positions of ids; ValueError naming the first that is not in the index."""
-    order = np.argsort(present, kind="stable")
-    places = np.searchsorted(present, ids, sorter=order)
-    found = places < len(present)
-    found[found] = present[order[places[found]]] == ids[found]
-    if not found.all():
-        raise ValueError(f"ids: id {ids[np.flatnonzero(~found)[0]]} is not in the index")
-    return order[places].astype(np.int64)
+    """Positions of ids; ValueError naming the first that is not in the index.
+
+    Walks over `present` and sorts only `ids`: memory grows with what is asked for.
+    """
+    # Ids are all different, so one that is its own position, as by default, is found.
+    positions = np.full(len(ids), -1, np.int64)
+    near = np.flatnonzero(ids < len(present))
+    near = near[present[ids[near]] == ids[near]]
+    positions[near] = ids[near]
+    missing = positions < 0
+    if missing.any():
+        wanted = ids[missing]
+        ordered = np.unique(wanted)
+        found = np.full(len(ordered), -1, np.int64)
+        for first, end in chunks(len(present)):
+            part = present[first:end]
+            places = np.flatnonzero(_is_among(part, ordered))
+            found[np.searchsorted(ordered, part[places])] = first + places
+        positions[missing] = found[np.searchsorted(ordered, wanted)]
+        if (positions < 0).any():
+            raise ValueError(f"ids: id {ids[np.flatnonzero(positions < 0)[0]]} is not in the index")
+    return positions

@@ -16,7 +16,8 @@ from wsdhq._files import atomic_path
 
 __all__ = ["read_tensors", "write_tensors"]
 
-FORMAT_VERSION = 1
+# Version 2 of an index holds blocks of codes instead of rows; version 1 is still read.
+FORMAT_VERSIONS = {"quantizer": 1, "index": 2}
 
 
 def write_tensors(
@@ -28,7 +29,7 @@ def write_tensors(
     """Write arrays and JSON-able settings to one safetensors file, whole or not at all."""
     metadata = {
         "format": f"wsdhq.{kind}",
-        "version": str(FORMAT_VERSION),
+        "version": str(FORMAT_VERSIONS[kind]),
         "settings": json.dumps(settings, sort_keys=True),
     }
     contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
@@ -90,13 +91,13 @@ def read_tensors(
         raise ValueError(
             f"{file}: expected a wsdhq {kind} file, got a safetensors file of other origin"
         )
-    if int(version) > FORMAT_VERSION:
-        raise ValueError(
-            f"{file}: written in version {version} of the format: this wsdhq reads up to version "
-            f"{FORMAT_VERSION}; a newer one is needed"
-        )
     if found != f"wsdhq.{kind}":
         raise ValueError(f"{file}: expected a wsdhq {kind} file, got one of format {found}")
+    if int(version) > FORMAT_VERSIONS[kind]:
+        raise ValueError(
+            f"{file}: written in version {version} of the format: this wsdhq reads up to version "
+            f"{FORMAT_VERSIONS[kind]}; a newer one is needed"
+        )
     try:
         settings = json.loads(metadata["settings"])
     except (KeyError, json.JSONDecodeError):
