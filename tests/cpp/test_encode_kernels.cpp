@@ -131,8 +131,8 @@ void check_rows(Kernel kernel, Sum base, const std::vector<Sum>& first,
     }
     std::vector<Sum> sums(size);
     std::vector<Sum> minima(kLaneCount);
-    const Sum least = kernel(base, first.data(), pointers.data(), rows.size(), size, sums.data(),
-                             minima.data());
+    const Sum least =
+        kernel(base, first.data(), pointers.data(), rows.size(), size, sums.data(), minima.data());
     WSDHQ_CHECK(sums == expected);
     WSDHQ_CHECK(least == *std::min_element(expected.begin(), expected.end()));
     for (std::size_t lane = 0; lane < kLaneCount; ++lane) {
@@ -152,21 +152,19 @@ void check_wide_sums(Kernel kernel, std::uint64_t seed) {
     for (const std::size_t size : kSizes) {
         for (std::size_t num_rows = 0; num_rows <= 17; ++num_rows) {
             const auto taken = static_cast<std::int64_t>(num_rows == 0 ? 1 : num_rows);
-            const std::int64_t bound =
-                std::is_same_v<Entry, std::int16_t>
-                    ? 32767 / std::min<std::int64_t>(taken, kNarrowRows)
-                    : largest_sum / 2 / taken;
+            const std::int64_t bound = std::is_same_v<Entry, std::int16_t>
+                                           ? 32767 / std::min<std::int64_t>(taken, kNarrowRows)
+                                           : largest_sum / 2 / taken;
             std::vector<std::vector<Entry>> rows;
             for (std::size_t r = 0; r < num_rows; ++r) {
                 rows.push_back(wholes<Entry>(numbers, size, bound));
             }
             const auto base = whole(numbers, largest_sum / 4);
             // The rest of the range, so that sums meet both of its ends.
-            const auto first = wholes<std::int32_t>(
-                numbers, size, largest_sum - largest_sum / 4 - bound * taken);
-            const auto expected =
-                sums_of_rows(base, first, rows,
-                             [](std::int32_t a, std::int32_t b) { return a + b; });
+            const auto first =
+                wholes<std::int32_t>(numbers, size, largest_sum - largest_sum / 4 - bound * taken);
+            const auto expected = sums_of_rows(
+                base, first, rows, [](std::int32_t a, std::int32_t b) { return a + b; });
             check_rows(kernel, base, first, rows, expected);
         }
     }
@@ -232,14 +230,15 @@ WSDHQ_CASE(integer_unary_is_a_shifted_product) {
                            (std::int64_t{1} << 30)) {
                         ++bound;
                     }
-                    UnaryInput input{num_vectors,
-                                     num_pairs,
-                                     num_panels,
-                                     wholes<std::int16_t>(numbers, num_vectors * num_pairs * 2, bound),
-                                     wholes<std::int16_t>(numbers, num_columns * num_pairs * 2, bound),
-                                     std::vector<std::int32_t>(num_vectors),
-                                     std::vector<std::int32_t>(num_columns),
-                                     wholes<std::int32_t>(numbers, num_columns, 1 << 30)};
+                    UnaryInput input{
+                        num_vectors,
+                        num_pairs,
+                        num_panels,
+                        wholes<std::int16_t>(numbers, num_vectors * num_pairs * 2, bound),
+                        wholes<std::int16_t>(numbers, num_columns * num_pairs * 2, bound),
+                        std::vector<std::int32_t>(num_vectors),
+                        std::vector<std::int32_t>(num_columns),
+                        wholes<std::int32_t>(numbers, num_columns, 1 << 30)};
                     for (std::int32_t& shift : input.vector_shifts) {
                         shift = static_cast<std::int32_t>(numbers.word() % 41) - 20;
                     }
@@ -286,7 +285,8 @@ WSDHQ_CASE(integer_unary_reaches_both_ends_of_its_sums) {
                     for (std::size_t c = 0; c < 3 * kLaneCount; ++c) {
                         const std::size_t place =
                             (c / kLaneCount * num_pairs + at) * kLaneCount + c % kLaneCount;
-                        input.packed[2 * place] = c % 3 == 0 ? high : static_cast<std::int16_t>(-high);
+                        input.packed[2 * place] =
+                            c % 3 == 0 ? high : static_cast<std::int16_t>(-high);
                         input.packed[2 * place + 1] = c % 2 == 0 ? input.packed[2 * place] : high;
                     }
                     WSDHQ_CHECK(input.computed(form) == input.expected());

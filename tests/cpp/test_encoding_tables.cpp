@@ -53,9 +53,9 @@ struct Case {
 
 struct Found {
     bool narrow = false;
-    std::size_t vectors = 0;       // that fit
-    double worst = 0.0;            // largest share of a margin that was wrong
-    double undecided = 0.0;        // mean share of codewords within the margin of the least
+    std::size_t vectors = 0;  // that fit
+    double worst = 0.0;       // largest share of a margin that was wrong
+    double undecided = 0.0;   // mean share of codewords within the margin of the least
     std::vector<std::int32_t> costs;
 };
 
@@ -66,9 +66,8 @@ Found check_margins(const Case& given, const kernels::KernelTable& level) {
     const std::size_t dim = given.dim;
     Interrupt interrupt;
     const CentredCodebooks centred({given.codebooks.data(), m, k, dim});
-    const EncodingTables tables(centred.view(),
-                                given.metric.empty() ? nullptr : given.metric.data(), level, 1,
-                                interrupt);
+    const EncodingTables tables(
+        centred.view(), given.metric.empty() ? nullptr : given.metric.data(), level, 1, interrupt);
     const std::size_t size = tables.padded_size();
     const std::size_t n = given.num_vectors();
     // One more vector, of zeros: its whole numbers are those of the squares, and tell the unit.
@@ -103,9 +102,9 @@ Found check_margins(const Case& given, const kernels::KernelTable& level) {
         const auto code = numbers.codes(m, k);
         for (std::size_t book = 0; book < m; ++book) {
             std::vector<std::uint32_t> others;
-            std::vector<double> residual(given.vectors.begin() + static_cast<std::ptrdiff_t>(i * dim),
-                                         given.vectors.begin() +
-                                             static_cast<std::ptrdiff_t>((i + 1) * dim));
+            std::vector<double> residual(
+                given.vectors.begin() + static_cast<std::ptrdiff_t>(i * dim),
+                given.vectors.begin() + static_cast<std::ptrdiff_t>((i + 1) * dim));
             for (std::uint32_t other = 0; other < m; ++other) {
                 if (other != book) {
                     others.push_back(other);
@@ -127,10 +126,10 @@ Found check_margins(const Case& given, const kernels::KernelTable& level) {
             std::vector<double> wrong(k);  // but for a constant
             for (std::size_t word = 0; word < k; ++word) {
                 WSDHQ_CHECK(costs[word] >= least && costs[word] <= EncodingTables::kLargestCost);
-                wrong[word] = costs[word] - std::ldexp(tables.exact_cost(residual.data(), book, word),
-                                                       exponent);
-                found.undecided += (costs[word] <= least + margin ? 1.0 : 0.0) /
-                                   static_cast<double>(n * m * k);
+                wrong[word] = costs[word] -
+                              std::ldexp(tables.exact_cost(residual.data(), book, word), exponent);
+                found.undecided +=
+                    (costs[word] <= least + margin ? 1.0 : 0.0) / static_cast<double>(n * m * k);
             }
             const auto [lowest, highest] = std::minmax_element(wrong.begin(), wrong.end());
             const double apart = *highest - *lowest;
@@ -261,8 +260,7 @@ WSDHQ_CASE(long_vectors_do_not_fit_and_the_longest_that_does_is_bounded) {
     }
     for (std::size_t i = 0; i < 8; ++i) {
         float* vector = given.vectors.data() + i * 10;
-        const double norm =
-            std::sqrt(std::inner_product(vector, vector + 10, vector, 0.0));
+        const double norm = std::sqrt(std::inner_product(vector, vector + 10, vector, 0.0));
         const double wanted = i < 4 ? low * 0.9999 : high * 1.01;
         for (std::size_t d = 0; d < 10; ++d) {
             vector[d] = static_cast<float>(vector[d] * wanted / norm);
