@@ -31,7 +31,7 @@ struct Encoder::Workspace {
           orders(settings.seed, tables.num_codebooks()),
           centred(kBlock * tables.dim()),
           perturbed(kBlock * tables.dim()),
-          draws(2 * tables.dim()),
+          draws(3 * tables.dim()),
           code(tables.num_codebooks()) {}
 
     BlockSweeps sweeps;

@@ -4,14 +4,15 @@
 #include <cmath>
 #include <limits>
 
+#include "double_lanes.hpp"
 #include "parallel.hpp"
 
 namespace wsdhq {
 
-std::vector<float> pack_columns(VectorsView rows, float scale) {
+AlignedVector<float> pack_columns(VectorsView rows, float scale) {
     constexpr std::size_t width = kernels::kPanelWidth;
     const std::size_t panels = (rows.num_vectors + width - 1) / width;
-    std::vector<float> packed(panels * rows.dim * width, 0.0f);
+    AlignedVector<float> packed(panels * rows.dim * width, 0.0f);
     for (std::size_t c = 0; c < rows.num_vectors; ++c) {
         float* column = packed.data() + (c / width) * rows.dim * width + c % width;
         for (std::size_t d = 0; d < rows.dim; ++d) {
@@ -73,6 +74,7 @@ constexpr int kLargestExponent = 120;
 // Of zeros: above 31 whatever is added to it, so that no shift is below 0.
 constexpr int kExponentOfZero = 1 << 20;
 constexpr std::size_t kRowBlock = 16;
+constexpr std::size_t kRoundedAtOnce = 64;
 
 // p with x in [2^(p - 1), 2^p), for x > 0.
 int binary_exponent(double x) {
@@ -83,23 +85,6 @@ int binary_exponent(double x) {
 
 std::int32_t round_to_integer(double value) {
     return static_cast<std::int32_t>(value < 0.0 ? value - 0.5 : value + 0.5);
-}
-
-// Four sums over every fourth dimension, added in pairs: an order that any compiler keeps and any
-// machine can do four at a time.
-template <typename Term>
-double sum_in_order(std::size_t dim, Term&& term) {
-    double sums[4] = {};
-    std::size_t d = 0;
-    for (; d + 4 <= dim; d += 4) {
-        for (std::size_t lane = 0; lane < 4; ++lane) {
-            sums[lane] += term(d + lane);
-        }
-    }
-    for (; d < dim; ++d) {
-        sums[d % 4] += term(d);
-    }
-    return (sums[0] + sums[1]) + (sums[2] + sums[3]);
 }
 
 int scaling_exponent(double norm) {
@@ -114,27 +99,33 @@ struct Rounded {
 
 // A vector times a power of two that brings its norm just below 2^15, rounded.
 Rounded scale_and_round(const float* vector, std::size_t dim, std::int16_t* out) {
-    const double norm = std::sqrt(sum_in_order(
-        dim, [&](std::size_t d) { return static_cast<double>(vector[d]) * vector[d]; }));
+    const auto product = [](auto x, auto y) { return x * y; };
+    const double norm = std::sqrt(sum_in_lanes(vector, vector, dim, product));
     if (norm == 0.0) {
         std::fill(out, out + dim, std::int16_t{0});
         return {kExponentOfZero, 0.0, 0.0};
     }
     const int exponent = scaling_exponent(norm);
     const float scale = std::ldexp(1.0f, exponent);
-    const auto rounded = [&](std::size_t d) {
-        constexpr float to_whole = 0x1.8p23f;  // leaves no bits for fractions
-        const float whole = (vector[d] * scale + to_whole) - to_whole;
-        const float below = whole < 32767.0f ? whole : 32767.0f;
-        return below > -32767.0f ? below : -32767.0f;
-    };
-    for (std::size_t d = 0; d < dim; ++d) {
-        out[d] = static_cast<std::int16_t>(static_cast<std::int32_t>(rounded(d)));
+    float rounded[kRoundedAtOnce];
+    float differences[kRoundedAtOnce];
+    double lost = 0.0;
+    for (std::size_t first = 0; first < dim; first += kRoundedAtOnce) {
+        const std::size_t taken = std::min(kRoundedAtOnce, dim - first);
+        for (std::size_t d = 0; d < taken; ++d) {
+            constexpr float to_whole = 0x1.8p23f;  // leaves no bits for fractions
+            const float scaled = vector[first + d] * scale;
+            float whole = (scaled + to_whole) - to_whole;
+            whole = whole < 32767.0f ? whole : 32767.0f;
+            whole = whole > -32767.0f ? whole : -32767.0f;
+            rounded[d] = whole;
+            differences[d] = scaled - whole;
+        }
+        for (std::size_t d = 0; d < taken; ++d) {
+            out[first + d] = static_cast<std::int16_t>(static_cast<std::int32_t>(rounded[d]));
+        }
+        lost += sum_in_lanes(differences, differences, taken, product);
     }
-    const double lost = sum_in_order(dim, [&](std::size_t d) {
-        const float difference = vector[d] * scale - static_cast<float>(out[d]);
-        return static_cast<double>(difference) * difference;
-    });
     return {exponent, norm, std::ldexp(std::sqrt(lost), -exponent)};
 }
 
@@ -150,7 +141,7 @@ struct PairwiseTile {
 
 // Calls visit(tile) until every pair of codewords of two codebooks was in one.
 template <typename Visit>
-void visit_pairwise(CodebooksView codebooks, const std::vector<float>& packed,
+void visit_pairwise(CodebooksView codebooks, const AlignedVector<float>& packed,
                     const kernels::KernelTable& kernels, int threads, Interrupt& interrupt,
                     Visit&& visit) {
     const std::size_t size = codebooks.codebook_size;
@@ -210,7 +201,7 @@ EncodingTables::EncodingTables(CodebooksView codebooks, const float* metric,
             squares_[i] += static_cast<double>(codeword[d]) * weighted(i)[d];
         }
     }
-    const std::vector<float> doubled = pack_columns({weighted(0), num_codewords, dim()}, 2.0f);
+    const AlignedVector<float> doubled = pack_columns({weighted(0), num_codewords, dim()}, 2.0f);
     std::vector<float> largest(static_cast<std::size_t>(threads), 0.0f);
     visit_pairwise(codebooks_, doubled, kernels, threads, interrupt, [&](const PairwiseTile& tile) {
         float most = largest[static_cast<std::size_t>(thread_number())];
@@ -343,7 +334,7 @@ void EncodingTables::choose_units(double largest_pairwise) {
     }
 }
 
-void EncodingTables::fill_pairwise(const std::vector<float>& packed,
+void EncodingTables::fill_pairwise(const AlignedVector<float>& packed,
                                    const kernels::KernelTable& kernels, int threads,
                                    Interrupt& interrupt) {
     if (num_codebooks() == 1) {
@@ -441,7 +432,7 @@ double EncodingTables::exact_cost(const double* residual, std::size_t m, std::si
     const std::size_t i = m * codebook_size() + k;
     const float* image = weighted(i);
     return squares_[i] -
-           2.0 * sum_in_order(dim(), [&](std::size_t d) { return residual[d] * image[d]; });
+           2.0 * sum_in_lanes(residual, image, dim(), [](auto r, auto c) { return r * c; });
 }
 
 double EncodingTables::objective(const float* vector, const std::uint8_t* code,
@@ -461,8 +452,10 @@ double EncodingTables::objective(const float* vector, const std::uint8_t* code,
             }
         }
     }
-    return sum_in_order(
-        dim(), [&](std::size_t d) { return (reconstruction[d] - 2.0 * vector[d]) * image[d]; });
+    for (std::size_t d = 0; d < dim(); ++d) {
+        scratch[2 * dim() + d] = reconstruction[d] - 2.0 * vector[d];
+    }
+    return sum_in_lanes(scratch + 2 * dim(), image, dim(), [](auto y, auto w) { return y * w; });
 }
 
 }  // namespace wsdhq
