@@ -239,10 +239,12 @@ WSDHQ_CASE(ties_are_modes_of_the_lowest_index) {
 
 WSDHQ_CASE(codes_are_modes_at_any_scale) {
     // The least is 2^-140: floats without all their bits; 2^43 times 200 is near 1e15.
-    for (const int exponent : {43, 100, -20, -60, -110, -126, -133, -140}) {
-        const ExactProblem problem(6, 5, 3, 19, 200, exponent);
-        problem.check_modes(nullptr);
-        problem.check_modes(problem.metric.data());
+    for (const int exponent : {43, 100, -20, -60, -110, -120, -126, -133, -140}) {
+        for (const std::size_t m : {1, 3}) {
+            const ExactProblem problem(6, 5, m, 19, 200, exponent);
+            problem.check_modes(nullptr);
+            problem.check_modes(problem.metric.data());
+        }
     }
 }
 
