@@ -25,8 +25,8 @@ std::vector<Value> wholes(std::size_t count, float bound, std::uint64_t seed) {
 
 // Costs of one codebook for each vector of a block, the codes of the other codebooks given: rows
 // are drawn from a table as large as that of the encoder.
-template <typename Sum, typename EntryType, typename Member>
-Work adding_rows(Member kernel) {
+template <typename Sum, typename EntryType, typename KernelOf>
+Work adding_rows(KernelOf kernel_of) {
     struct State {
         std::vector<EntryType> table;
         std::vector<const EntryType*> rows;
@@ -47,18 +47,18 @@ Work adding_rows(Member kernel) {
             [=](const kernels::KernelTable& level) {
                 for (std::size_t n = 0; n < kNumVectors; ++n) {
                     const std::size_t at = n * kCodebookSize;
-                    (level.encode.*kernel)(Sum{7}, state->first.data() + at,
-                                           state->rows.data() + n * num_rows, num_rows,
-                                           kCodebookSize, state->sums.data() + at,
-                                           state->minima.data() + n * kLaneCount);
+                    kernel_of(level)(Sum{7}, state->first.data() + at,
+                                     state->rows.data() + n * num_rows, num_rows, kCodebookSize,
+                                     state->sums.data() + at,
+                                     state->minima.data() + n * kLaneCount);
                 }
             },
             [=] { return bytes_of(state->sums) + bytes_of(state->minima); }};
 }
 
 // The costs of a beam, of which one in 256 is at most the limit.
-template <typename Value, typename Member>
-Work counting(Member kernel) {
+template <typename Value, typename KernelOf>
+Work counting(KernelOf kernel_of) {
     struct State {
         std::vector<Value> values;
         std::vector<std::size_t> counts;
@@ -69,14 +69,13 @@ Work counting(Member kernel) {
     state->counts.resize(1);
     return {"Gvalue", static_cast<double>(size),
             [=](const kernels::KernelTable& level) {
-                state->counts[0] =
-                    (level.encode.*kernel)(state->values.data(), size, Value{-31750});
+                state->counts[0] = kernel_of(level)(state->values.data(), size, Value{-31750});
             },
             [=] { return bytes_of(state->counts); }};
 }
 
-template <typename Value, typename Member>
-Work finding(Member kernel) {
+template <typename Value, typename KernelOf>
+Work finding(KernelOf kernel_of) {
     struct State {
         std::vector<Value> values;
         std::vector<std::size_t> counts;
@@ -90,9 +89,8 @@ Work finding(Member kernel) {
             [=](const kernels::KernelTable& level) {
                 for (std::size_t n = 0; n < kNumVectors; ++n) {
                     const std::size_t at = n * kCodebookSize;
-                    state->counts[n] =
-                        (level.encode.*kernel)(state->values.data() + at, kCodebookSize,
-                                               Value{-31750}, state->indices.data() + at);
+                    state->counts[n] = kernel_of(level)(state->values.data() + at, kCodebookSize,
+                                                        Value{-31750}, state->indices.data() + at);
                 }
             },
             [=] { return bytes_of(state->counts) + bytes_of(state->indices); }};
@@ -125,15 +123,18 @@ WSDHQ_BENCHMARK(integer_unary) {
 }
 
 WSDHQ_BENCHMARK(add_rows_16) {
-    return adding_rows<std::int32_t, std::int16_t>(&kernels::EncodeKernels::add_rows_16);
+    return adding_rows<std::int32_t, std::int16_t>(
+        [](const kernels::KernelTable& level) { return level.encode.add_rows_16; });
 }
 
 WSDHQ_BENCHMARK(add_rows_32) {
-    return adding_rows<std::int32_t, std::int32_t>(&kernels::EncodeKernels::add_rows_32);
+    return adding_rows<std::int32_t, std::int32_t>(
+        [](const kernels::KernelTable& level) { return level.encode.add_rows_32; });
 }
 
 WSDHQ_BENCHMARK(add_rows_narrow) {
-    return adding_rows<std::int16_t, std::int16_t>(&kernels::EncodeKernels::add_rows_narrow);
+    return adding_rows<std::int16_t, std::int16_t>(
+        [](const kernels::KernelTable& level) { return level.encode.add_rows_narrow; });
 }
 
 WSDHQ_BENCHMARK(narrow) {
@@ -155,17 +156,21 @@ WSDHQ_BENCHMARK(narrow) {
 }
 
 WSDHQ_BENCHMARK(count_at_most) {
-    return counting<std::int32_t>(&kernels::EncodeKernels::count_at_most);
+    return counting<std::int32_t>(
+        [](const kernels::KernelTable& level) { return level.encode.count_at_most; });
 }
 
 WSDHQ_BENCHMARK(count_at_most_narrow) {
-    return counting<std::int16_t>(&kernels::EncodeKernels::count_at_most_narrow);
+    return counting<std::int16_t>(
+        [](const kernels::KernelTable& level) { return level.encode.count_at_most_narrow; });
 }
 
 WSDHQ_BENCHMARK(find_at_most) {
-    return finding<std::int32_t>(&kernels::EncodeKernels::find_at_most);
+    return finding<std::int32_t>(
+        [](const kernels::KernelTable& level) { return level.encode.find_at_most; });
 }
 
 WSDHQ_BENCHMARK(find_at_most_narrow) {
-    return finding<std::int16_t>(&kernels::EncodeKernels::find_at_most_narrow);
+    return finding<std::int16_t>(
+        [](const kernels::KernelTable& level) { return level.encode.find_at_most_narrow; });
 }
