@@ -92,21 +92,21 @@ private:
     std::size_t count_ = 0;
     std::vector<std::uint64_t> codes_, next_codes_;  // (width, words)
     std::vector<Cost> totals_;                       // (width)
-    AlignedVector<std::int16_t> narrow_unary_;         // (M, padded)
-    AlignedVector<Cost> costs_;                        // (width, padded)
-    AlignedVector<Cost> minima_;                       // (width, kLaneCount)
+    AlignedVector<std::int16_t> narrow_unary_;       // (M, padded)
+    AlignedVector<Cost> costs_;                      // (width, padded)
+    AlignedVector<Cost> minima_;                     // (width, kLaneCount)
     std::vector<Cost> least_;                        // (width)
     Cost lowest_ = 0;                                // of them
     std::vector<std::uint32_t> found_;
-    AlignedVector<Cost> found_costs_;            // of the continuations at most the limit, by place:
+    AlignedVector<Cost> found_costs_;          // of the continuations at most the limit, by place:
     std::vector<std::uint32_t> found_places_;  // 256 times the partial code plus the codeword
 
     std::uint8_t* bytes_of(std::vector<std::uint64_t>& codes, std::size_t i) const {
         return reinterpret_cast<std::uint8_t*>(codes.data() + i * words_);
     }
 
-    static std::size_t count_at_most(const AlignedVector<Cost>& values, std::size_t size, Cost limit,
-                                     const kernels::EncodeKernels& kernels) {
+    static std::size_t count_at_most(const AlignedVector<Cost>& values, std::size_t size,
+                                     Cost limit, const kernels::EncodeKernels& kernels) {
         if constexpr (kNarrow) {
             return kernels.count_at_most_narrow(values.data(), size, limit);
         } else {

@@ -69,6 +69,10 @@ CentredCodebooks::CentredCodebooks(CodebooksView codebooks)
 namespace {
 
 constexpr int kVectorBits = 15;  // of a scaled vector or codeword: its norm is below 2^15
+// No further than a float holds: vectors near the least float lose digits, as `error` tells.
+constexpr int kLargestExponent = 120;
+// Of zeros: above 31 whatever is added to it, so that no shift is below 0.
+constexpr int kExponentOfZero = 1 << 20;
 constexpr std::size_t kRowBlock = 16;
 constexpr std::size_t kRoundedAtOnce = 64;
 
@@ -83,6 +87,10 @@ std::int32_t round_to_integer(double value) {
     return static_cast<std::int32_t>(value < 0.0 ? value - 0.5 : value + 0.5);
 }
 
+int scaling_exponent(double norm) {
+    return std::min(kVectorBits - binary_exponent(norm), kLargestExponent);
+}
+
 struct Rounded {
     int exponent;  // the vector was multiplied by 2^exponent
     double norm;   // of the vector
@@ -93,9 +101,11 @@ struct Rounded {
 Rounded scale_and_round(const float* vector, std::size_t dim, std::int16_t* out) {
     const auto product = [](auto x, auto y) { return x * y; };
     const double norm = std::sqrt(sum_in_lanes(vector, vector, dim, product));
-    // No further than a float holds: vectors near the least float lose digits, as `error` tells.
-    const int exponent =
-        norm > 0.0 ? std::min(kVectorBits - binary_exponent(norm), 120) : kVectorBits;
+    if (norm == 0.0) {
+        std::fill(out, out + dim, std::int16_t{0});
+        return {kExponentOfZero, 0.0, 0.0};
+    }
+    const int exponent = scaling_exponent(norm);
     const float scale = std::ldexp(1.0f, exponent);
     float rounded[kRoundedAtOnce];
     float differences[kRoundedAtOnce];
@@ -237,7 +247,7 @@ void EncodingTables::pack_weighted() {
     constexpr std::size_t lanes = kernels::kLaneCount;
     const std::size_t num_pairs = (dim() + 1) / 2;
     const std::size_t num_columns = num_codebooks() * padded_size_;
-    column_shifts_.assign(num_columns, kVectorBits);
+    column_shifts_.assign(num_columns, kExponentOfZero);
     packed_.assign(num_columns * num_pairs * 2, 0);
     weighted_norms_.assign(num_codebooks(), 0.0);
     packed_errors_.assign(num_codebooks(), 0.0);
@@ -287,8 +297,9 @@ void EncodingTables::choose_units(double largest_pairwise) {
     } else if (!std::isfinite(total) || total < 1e-250) {
         largest_norm_ = -1.0;  // beyond whole numbers: every decision is taken in double
     } else {
+        // No product of a vector and a codeword is shifted to the left.
         exponent_ = std::min(28 - binary_exponent(total),
-                             28 - binary_exponent(largest_norm_) - binary_exponent(longest));
+                             scaling_exponent(largest_norm_) + scaling_exponent(longest) - 2);
         if (largest_pairwise > 0.0) {
             const double most = 32767.0 / std::min(books - 1.0, double{kernels::kNarrowRows});
             const int narrow_exponent =
@@ -374,7 +385,7 @@ void EncodingTables::unary(IntegerVectors& vectors, std::size_t num_vectors,
         if (fits(vectors.norms[n]) && std::isfinite(largest_norm_)) {
             vectors.exponents[n] -= exponent_ + 1;
         } else {
-            vectors.exponents[n] = 31;
+            vectors.exponents[n] = kExponentOfZero;
             std::int16_t* values = vectors.values.data() + n * vectors.num_pairs * 2;
             std::fill(values, values + vectors.num_pairs * 2, std::int16_t{0});
         }
