@@ -27,6 +27,11 @@ std::unique_ptr<Encoder> make_encoder(const FloatArray& codebooks,
                                       const std::optional<FloatArray>& metric, int threads) {
     const CodebooksView view = codebooks_view(codebooks);
     check_threads(threads);
+    if (view.num_codebooks > EncodingTables::kMostCodebooks) {
+        throw py::value_error("codebooks: expected at most " +
+                              std::to_string(EncodingTables::kMostCodebooks) + ", got " +
+                              std::to_string(view.num_codebooks));
+    }
     if (metric) {
         const auto dim = static_cast<py::ssize_t>(view.dim);
         check_shape(*metric, "metric", {dim, dim});
@@ -97,6 +102,7 @@ FloatArray noisy_vectors(const FloatArray& vectors, const FloatArray& codebooks,
 }  // namespace
 
 void bind_icm(py::module_& module) {
+    module.attr("most_codebooks") = EncodingTables::kMostCodebooks;
     module.def("perturb_codebooks", &noisy_codebooks, py::arg("codebooks").noconvert(),
                py::arg("temperature"), py::arg("seed"), py::arg("iteration"));
     module.def("perturb_vectors", &noisy_vectors, py::arg("vectors").noconvert(),

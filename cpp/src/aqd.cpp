@@ -311,6 +311,9 @@ void Searcher::search(VectorsView queries, const Database& database, std::size_t
         const std::size_t sorted_at_once =
             kMostBytes / sizeof(SearchResult) / static_cast<std::size_t>(plan.threads);
         for_each_task(plan.threads, count, [&](std::size_t q) {
+            if (interrupt.requested(thread_number() == 0)) {
+                return;
+            }
             TopResults& best = sinks[q].results;
             for (std::size_t shard = 1; shard < shards; ++shard) {
                 best.merge(sinks[shard * count + q].results);
@@ -342,6 +345,9 @@ std::vector<std::vector<SearchResult>> Searcher::range_search(VectorsView querie
         std::vector<RangeSink> sinks(shards * count, RangeSink{threshold});
         run(plan, database, prepared, shards, kernels, interrupt, losses, sinks.data());
         for_each_task(plan.threads, count, [&](std::size_t q) {
+            if (interrupt.requested(thread_number() == 0)) {
+                return;
+            }
             std::vector<SearchResult>& found = results[first + q];
             found = std::move(sinks[q].results);
             for (std::size_t shard = 1; shard < shards; ++shard) {

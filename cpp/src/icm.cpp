@@ -25,8 +25,11 @@ constexpr std::uint32_t kBeamPerMode = 8;
 
 // What one thread needs. Nothing is allocated while vectors are encoded.
 struct Encoder::Workspace {
-    Workspace(const EncodingTables& tables, const EncodeSettings& settings)
-        : sweeps(tables, kBlock),
+    Workspace(const EncodingTables& tables, const EncodeSettings& settings, Interrupt& stop,
+              bool of_caller)
+        : interrupt(&stop),
+          is_caller(of_caller),
+          sweeps(tables, kBlock),
           beam(settings.beam_width > 0 ? BeamSearch::make(tables, settings.beam_width) : nullptr),
           orders(settings.seed, tables.num_codebooks()),
           centred(kBlock * tables.dim()),
@@ -34,6 +37,8 @@ struct Encoder::Workspace {
           draws(3 * tables.dim()),
           code(tables.num_codebooks()) {}
 
+    Interrupt* interrupt;
+    bool is_caller;
     BlockSweeps sweeps;
     std::unique_ptr<BeamSearch> beam;
     SweepOrders orders;
@@ -52,11 +57,13 @@ struct Encoder::Workspace {
         }
     }
 
-    // Sweeps `code` of vector n of the block until nothing changes, at most `most` times.
+    // Sweeps `code` of vector n of the block until nothing changes, at most `most` times. Asks
+    // whether to stop: where every decision is taken in double, a block takes many seconds.
     void sweep_to_mode(std::size_t n, std::uint32_t first_sweep, std::uint32_t most,
                        const kernels::EncodeKernels& kernels, std::uint8_t* code_of_n) {
         for (std::uint32_t sweep = 0; sweep < most; ++sweep) {
-            if (sweeps.exact_sweep(n, orders.of(first_sweep + sweep), kernels, code_of_n) == 0) {
+            if ((sweep > 0 && interrupt->requested(is_caller)) ||
+                sweeps.exact_sweep(n, orders.of(first_sweep + sweep), kernels, code_of_n) == 0) {
                 break;
             }
         }
@@ -70,15 +77,23 @@ struct Encoder::Chunk {
     std::vector<double> best_objective;
     std::vector<std::uint8_t> current;  // where the walk of the relaxation is
 
-    // Keeps the code if it is better than the best; `row` is the vector's place in the block.
-    void offer(std::size_t n, const std::uint8_t* code, BlockSweeps& sweeps, std::size_t row) {
-        const std::size_t bytes = sweeps.tables().num_codebooks();
-        if (std::memcmp(best + n * bytes, code, bytes) != 0 || best_objective[n] == kUnknown) {
-            offer(n, code, sweeps.objective(row, code), bytes);
-        }
-    }
+    // Keeps the code if it is better than the best.
     void offer(std::size_t n, const std::uint8_t* code, double objective, std::size_t bytes) {
         if (objective < best_objective[n]) {
+            best_objective[n] = objective;
+            std::memcpy(best + n * bytes, code, bytes);
+        }
+    }
+    // The same for a code that was swept, of the vector in row `row` of the block. As good is good
+    // enough: what it ties with may be no mode.
+    void offer_swept(std::size_t n, const std::uint8_t* code, BlockSweeps& sweeps,
+                     std::size_t row) {
+        const std::size_t bytes = sweeps.tables().num_codebooks();
+        if (std::memcmp(best + n * bytes, code, bytes) == 0 && best_objective[n] != kUnknown) {
+            return;
+        }
+        const double objective = sweeps.objective(row, code);
+        if (objective <= best_objective[n]) {
             best_objective[n] = objective;
             std::memcpy(best + n * bytes, code, bytes);
         }
@@ -99,13 +114,13 @@ void Encoder::start_block(Chunk& chunk, std::size_t first, std::size_t last, boo
     const std::size_t bytes = num_codebooks();
     work.centre(chunk.vectors, first, last, centred_.shift);
     work.sweeps.load(work.centred.data(), last - first, kernels);
-    for (std::size_t n = first; n < last; ++n) {
+    for (std::size_t n = first; n < last && !work.interrupt->requested(false); ++n) {
         std::uint8_t* code = work.code.data();
         if (warm) {
             std::memcpy(code, chunk.best + n * bytes, bytes);
             chunk.best_objective[n] = work.sweeps.objective(n - first, code);
             work.sweep_to_mode(n - first, 1, most_sweeps, kernels, code);
-            chunk.offer(n, code, work.sweeps, n - first);
+            chunk.offer_swept(n, code, work.sweeps, n - first);
         } else {
             chunk.best_objective[n] = kUnknown;
         }
@@ -113,13 +128,13 @@ void Encoder::start_block(Chunk& chunk, std::size_t first, std::size_t last, boo
             const std::size_t modes =
                 work.beam->search(work.sweeps.unary(n - first),
                                   (settings.beam_width + kBeamPerMode - 1) / kBeamPerMode, kernels);
-            for (std::size_t i = 0; i < modes; ++i) {
+            for (std::size_t i = 0; i < modes && !work.interrupt->requested(false); ++i) {
                 std::memcpy(code, work.beam->take(), bytes);
                 work.sweep_to_mode(n - first, 1, most_sweeps, kernels, code);
                 if (modes == 1 && !warm && chunk.current.empty()) {
                     std::memcpy(chunk.best + n * bytes, code, bytes);  // nothing to compare with
                 } else {
-                    chunk.offer(n, code, work.sweeps, n - first);
+                    chunk.offer_swept(n, code, work.sweeps, n - first);
                 }
             }
         }
@@ -162,12 +177,12 @@ void Encoder::finish_block(Chunk& chunk, std::size_t first, std::size_t last, Wo
     const std::size_t bytes = num_codebooks();
     work.centre(chunk.vectors, first, last, centred_.shift);
     work.sweeps.load(work.centred.data(), last - first, kernels);
-    for (std::size_t n = first; n < last; ++n) {
+    for (std::size_t n = first; n < last && !work.interrupt->requested(false); ++n) {
         // From where the walk ended, and from the best that it saw.
         std::memcpy(work.code.data(), chunk.best + n * bytes, bytes);
         for (std::uint8_t* code : {chunk.current.data() + n * bytes, work.code.data()}) {
             work.sweep_to_mode(n - first, settings.iterations, kFinalSweeps, kernels, code);
-            chunk.offer(n, code, work.sweeps, n - first);
+            chunk.offer_swept(n, code, work.sweeps, n - first);
         }
     }
 }
@@ -185,7 +200,7 @@ void Encoder::encode(VectorsView vectors, bool warm, const EncodeSettings& wante
         vectors.num_vectors * bytes * codebook_size() * (dim() / 8 + settings.beam_width));
     std::vector<Workspace> workspaces;
     for (int thread = 0; thread < threads; ++thread) {
-        workspaces.emplace_back(tables_, settings);
+        workspaces.emplace_back(tables_, settings, interrupt, thread == 0);
     }
     const bool relaxed = settings.relaxation != Relaxation::none && settings.iterations > 1;
     for (std::size_t begin = 0; begin < vectors.num_vectors; begin += kChunk) {

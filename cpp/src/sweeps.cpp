@@ -8,16 +8,14 @@ namespace wsdhq {
 
 const std::uint32_t* SweepOrders::of(std::uint32_t sweep) {
     if (sweep >= kRemembered) {
-        other_.resize(num_codebooks_);
         random::permutation(seed_, sweep, num_codebooks_, other_.data());
         return other_.data();
     }
-    while (remembered_.size() <= sweep) {
-        remembered_.emplace_back(num_codebooks_);
-        random::permutation(seed_, static_cast<std::uint32_t>(remembered_.size() - 1),
-                            num_codebooks_, remembered_.back().data());
+    for (; num_known_ <= sweep; ++num_known_) {
+        random::permutation(seed_, num_known_, num_codebooks_,
+                            remembered_.data() + num_known_ * num_codebooks_);
     }
-    return remembered_[sweep].data();
+    return remembered_.data() + sweep * num_codebooks_;
 }
 
 BlockSweeps::BlockSweeps(const EncodingTables& tables, std::size_t most_vectors)

@@ -13,16 +13,20 @@ namespace wsdhq {
 class SweepOrders {
 public:
     SweepOrders(std::uint64_t seed, std::size_t num_codebooks)
-        : seed_(seed), num_codebooks_(num_codebooks) {}
+        : seed_(seed),
+          num_codebooks_(num_codebooks),
+          remembered_(kRemembered * num_codebooks),
+          other_(num_codebooks) {}
 
-    // Valid until the next call.
+    // Valid until the next call. Never allocates: threads call it in a parallel region.
     const std::uint32_t* of(std::uint32_t sweep);
 
 private:
     static constexpr std::uint32_t kRemembered = 64;
     std::uint64_t seed_;
     std::size_t num_codebooks_;
-    std::vector<std::vector<std::uint32_t>> remembered_;
+    std::vector<std::uint32_t> remembered_;  // (kRemembered, M), the first num_known_ made so far
+    std::uint32_t num_known_ = 0;
     std::vector<std::uint32_t> other_;
 };
 

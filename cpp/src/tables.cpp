@@ -202,21 +202,19 @@ EncodingTables::EncodingTables(CodebooksView codebooks, const float* metric,
         }
     }
     const AlignedVector<float> doubled = pack_columns({weighted(0), num_codewords, dim()}, 2.0f);
+    constexpr float infinity = std::numeric_limits<float>::infinity();
     std::vector<float> largest(static_cast<std::size_t>(threads), 0.0f);
     visit_pairwise(codebooks_, doubled, kernels, threads, interrupt, [&](const PairwiseTile& tile) {
         float most = largest[static_cast<std::size_t>(thread_number())];
         for (std::size_t i = 0; i < tile.rows * tile.columns; ++i) {
             const float size = std::abs(tile.products[i]);
-            most = size <= most ? most : size;  // a NaN is kept
+            // What is no number counts as infinite: sums that overflow can be either.
+            most = std::max(most, size < infinity ? size : infinity);
         }
         largest[static_cast<std::size_t>(thread_number())] = most;
     });
-    float largest_pairwise = 0.0f;
-    for (const float most : largest) {
-        largest_pairwise = most <= largest_pairwise ? largest_pairwise : most;
-    }
     pack_weighted();
-    choose_units(static_cast<double>(largest_pairwise));
+    choose_units(static_cast<double>(*std::max_element(largest.begin(), largest.end())));
     fill_pairwise(doubled, kernels, threads, interrupt);
 }
 

@@ -50,7 +50,7 @@ class AdditiveQuantizer:
 
     Parameters
     ----------
-    num_codebooks : int, at least 1
+    num_codebooks : int, 1 to 1024
         Bytes per vector. num_codebooks * codebook_size is at most 16,384 (64 codebooks of 256).
     codebook_size : int, 1 to 256
         Codewords per codebook.

@@ -101,7 +101,7 @@ class CodeStatistics:
 
     Parameters
     ----------
-    num_codebooks : int, at least 1
+    num_codebooks : int, 1 to 1024
     codebook_size : int, 1 to 256
         num_codebooks * codebook_size is at most 16,384.
     dim : int, at least 1

@@ -32,6 +32,7 @@ LARGEST_VALUE = 1e15
 # The pairwise tables of the encoder take four bytes per pair of codewords: 1 GiB at this number,
 # which is 64 codebooks of 256. Beyond it a mistyped size would exhaust the machine.
 MOST_CODEWORDS = 16_384
+MOST_CODEBOOKS: int = _core.most_codebooks
 
 _CHUNK_BYTES = 16 << 20
 
@@ -51,7 +52,9 @@ def as_integer(value: object, name: str, least: int, most: int | None = None) ->
 
 
 def check_num_codewords(num_codebooks: int, codebook_size: int) -> None:
-    """Check that num_codebooks * codebook_size is at most `MOST_CODEWORDS`."""
+    """Check num_codebooks against `MOST_CODEBOOKS`, and the codewords against `MOST_CODEWORDS`."""
+    if num_codebooks > MOST_CODEBOOKS:
+        raise ValueError(f"num_codebooks: expected up to {MOST_CODEBOOKS}, got {num_codebooks}")
     if num_codebooks * codebook_size > MOST_CODEWORDS:
         raise ValueError(
             f"num_codebooks: expected num_codebooks * codebook_size up to {MOST_CODEWORDS}, got "
