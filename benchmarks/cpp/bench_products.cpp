@@ -10,7 +10,8 @@ using namespace wsdhq::benchmark;
 
 WSDHQ_BENCHMARK(inner_products) {
     struct State {
-        std::vector<float> vectors, packed, products;
+        std::vector<float> vectors, products;
+        AlignedVector<float> packed;
     };
     const std::size_t dim = size_from_environment("DIM", 128);
     const std::size_t columns = 256 * size_from_environment("CODEBOOKS", 4);

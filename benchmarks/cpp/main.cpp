@@ -86,7 +86,7 @@ bool time_levels(const Entry& entry) {
             ratios.push_back(times[0][round] / times[i][round]);
         }
         const auto [least, most] = std::minmax_element(times[i].begin(), times[i].end());
-        std::printf("%-24s %-8s %10.1f us (%.1f - %.1f) %9.3f %s/s %8.2fx scalar\n",
+        std::printf("%-24s %-8s %10.2f us (%.2f - %.2f) %9.3f %s/s %8.2fx scalar\n",
                     entry.name.c_str(), levels[i]->name, median(times[i]) * 1e6, *least * 1e6,
                     *most * 1e6, work.amount / median(times[i]) / 1e9, work.unit.c_str(),
                     median(ratios));

@@ -92,21 +92,21 @@ private:
     std::size_t count_ = 0;
     std::vector<std::uint64_t> codes_, next_codes_;  // (width, words)
     std::vector<Cost> totals_;                       // (width)
-    std::vector<std::int16_t> narrow_unary_;         // (M, padded)
-    std::vector<Cost> costs_;                        // (width, padded)
-    std::vector<Cost> minima_;                       // (width, kLaneCount)
+    AlignedVector<std::int16_t> narrow_unary_;       // (M, padded)
+    AlignedVector<Cost> costs_;                      // (width, padded)
+    AlignedVector<Cost> minima_;                     // (width, kLaneCount)
     std::vector<Cost> least_;                        // (width)
     Cost lowest_ = 0;                                // of them
     std::vector<std::uint32_t> found_;
-    std::vector<Cost> found_costs_;            // of the continuations at most the limit, by place:
+    AlignedVector<Cost> found_costs_;          // of the continuations at most the limit, by place:
     std::vector<std::uint32_t> found_places_;  // 256 times the partial code plus the codeword
 
     std::uint8_t* bytes_of(std::vector<std::uint64_t>& codes, std::size_t i) const {
         return reinterpret_cast<std::uint8_t*>(codes.data() + i * words_);
     }
 
-    static std::size_t count_at_most(const std::vector<Cost>& values, std::size_t size, Cost limit,
-                                     const kernels::EncodeKernels& kernels) {
+    static std::size_t count_at_most(const AlignedVector<Cost>& values, std::size_t size,
+                                     Cost limit, const kernels::EncodeKernels& kernels) {
         if constexpr (kNarrow) {
             return kernels.count_at_most_narrow(values.data(), size, limit);
         } else {
@@ -173,7 +173,10 @@ private:
         if (lowest_ > kLargest) {
             return kMost;
         }
-        const std::vector<Cost>& values =
+        if (wanted == 1) {
+            return lowest_;
+        }
+        const AlignedVector<Cost>& values =
             count_ * kernels::kLaneCount >= 2 * wanted ? minima_ : costs_;
         const std::size_t size =
             count_ * (&values == &minima_ ? kernels::kLaneCount : tables_.padded_size());
@@ -238,7 +241,8 @@ private:
 }  // namespace
 
 std::unique_ptr<BeamSearch> BeamSearch::make(const EncodingTables& tables, std::size_t width) {
-    if (tables.is_narrow()) {
+    // One partial code is not worth the narrowing.
+    if (tables.is_narrow() && width > 1) {
         return std::make_unique<Beam<std::int16_t>>(tables, width);
     }
     return std::make_unique<Beam<std::int32_t>>(tables, width);

@@ -38,7 +38,7 @@ struct Encoder::Workspace {
           orders(settings.seed, tables.num_codebooks()),
           centred(kBlock * tables.dim()),
           perturbed(kBlock * tables.dim()),
-          draws(2 * tables.dim()),
+          draws(3 * tables.dim()),
           code(tables.num_codebooks()) {}
 
     Interrupt* interrupt;
@@ -82,15 +82,23 @@ struct Encoder::Chunk {
     std::vector<double> best_objective;
     std::vector<std::uint8_t> current;  // where the walk of the relaxation is
 
-    // Keeps the code if it is better than the best; `row` is the vector's place in the block.
-    void offer(std::size_t n, const std::uint8_t* code, BlockSweeps& sweeps, std::size_t row) {
-        const std::size_t bytes = sweeps.tables().num_codebooks();
-        if (std::memcmp(best + n * bytes, code, bytes) != 0 || best_objective[n] == kUnknown) {
-            offer(n, code, sweeps.objective(row, code), bytes);
-        }
-    }
+    // Keeps the code if it is better than the best.
     void offer(std::size_t n, const std::uint8_t* code, double objective, std::size_t bytes) {
         if (objective < best_objective[n]) {
+            best_objective[n] = objective;
+            std::memcpy(best + n * bytes, code, bytes);
+        }
+    }
+    // The same for a code that was swept, of the vector in row `row` of the block. As good is good
+    // enough: what it ties with may be no mode.
+    void offer_swept(std::size_t n, const std::uint8_t* code, BlockSweeps& sweeps,
+                     std::size_t row) {
+        const std::size_t bytes = sweeps.tables().num_codebooks();
+        if (std::memcmp(best + n * bytes, code, bytes) == 0 && best_objective[n] != kUnknown) {
+            return;
+        }
+        const double objective = sweeps.objective(row, code);
+        if (objective <= best_objective[n]) {
             best_objective[n] = objective;
             std::memcpy(best + n * bytes, code, bytes);
         }
@@ -117,7 +125,7 @@ void Encoder::start_block(Chunk& chunk, std::size_t first, std::size_t last, boo
             std::memcpy(code, chunk.best + n * bytes, bytes);
             chunk.best_objective[n] = work.sweeps.objective(n - first, code);
             work.sweep_to_mode(n - first, 1, most_sweeps, kernels, code);
-            chunk.offer(n, code, work.sweeps, n - first);
+            chunk.offer_swept(n, code, work.sweeps, n - first);
         } else {
             chunk.best_objective[n] = kUnknown;
         }
@@ -128,16 +136,24 @@ void Encoder::start_block(Chunk& chunk, std::size_t first, std::size_t last, boo
             for (std::size_t i = 0; i < modes && !work.interrupt->requested(false); ++i) {
                 std::memcpy(code, work.beam->take(), bytes);
                 work.sweep_to_mode(n - first, 1, most_sweeps, kernels, code);
-                chunk.offer(n, code, work.sweeps, n - first);
+                if (modes == 1 && !warm && chunk.current.empty()) {
+                    std::memcpy(chunk.best + n * bytes, code, bytes);  // nothing to compare with
+                } else {
+                    chunk.offer_swept(n, code, work.sweeps, n - first);
+                }
             }
             if (most_sweeps == 0) {
                 std::memcpy(code, chunk.best + n * bytes, bytes);
                 work.sweeps.exact_sweep(n - first, work.orders.of(1), kernels, code);
             }
             if (work.sweeps.was_coarse()) {
+                if (chunk.best_objective[n] == kUnknown) {
+                    chunk.best_objective[n] =
+                        work.sweeps.objective(n - first, chunk.best + n * bytes);
+                }
                 work.exact_start.search(work.centred.data() + (n - first) * dim(), code);
                 work.sweep_to_mode(n - first, 1, most_sweeps, kernels, code);
-                chunk.offer(n, code, work.sweeps, n - first);
+                chunk.offer_swept(n, code, work.sweeps, n - first);
             }
         }
         if (!chunk.current.empty()) {
@@ -184,7 +200,7 @@ void Encoder::finish_block(Chunk& chunk, std::size_t first, std::size_t last, Wo
         std::memcpy(work.code.data(), chunk.best + n * bytes, bytes);
         for (std::uint8_t* code : {chunk.current.data() + n * bytes, work.code.data()}) {
             work.sweep_to_mode(n - first, settings.iterations, kFinalSweeps, kernels, code);
-            chunk.offer(n, code, work.sweeps, n - first);
+            chunk.offer_swept(n, code, work.sweeps, n - first);
         }
     }
 }

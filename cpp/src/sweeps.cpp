@@ -25,7 +25,7 @@ BlockSweeps::BlockSweeps(const EncodingTables& tables, std::size_t most_vectors)
       unary_(most_vectors * unary_size_),
       costs_(tables.padded_size() + kernels::kLaneCount),
       found_(tables.padded_size() + kernels::kLaneCount),
-      scratch_(2 * tables.dim()) {
+      scratch_(3 * tables.dim()) {
     for (std::uint32_t m = 0; m < tables.num_codebooks(); ++m) {
         for (std::uint32_t other = 0; other < tables.num_codebooks(); ++other) {
             if (other != m) {

@@ -61,17 +61,17 @@ private:
     std::size_t unary_size_;
     const float* vectors_ = nullptr;
     IntegerVectors integers_;
-    std::vector<std::int32_t> unary_;
+    AlignedVector<std::int32_t> unary_;
     std::vector<std::uint32_t> others_;  // (M, M - 1): for each codebook, the other ones
-    std::vector<std::int32_t> costs_;
+    AlignedVector<std::int32_t> costs_;
     std::vector<std::uint32_t> found_;
-    std::vector<double> scratch_;  // (2 dim)
+    std::vector<double> scratch_;  // (3 dim)
     std::size_t num_open_ = 0;     // codewords that might have been the best, but for one
 
     const float* vector(std::size_t n) const { return vectors_ + n * tables_.dim(); }
     std::int32_t conditional_costs(std::size_t n, std::size_t m, const std::uint8_t* code,
                                    const kernels::EncodeKernels& kernels);
-    // The residual of a code lives in the first half of scratch_.
+    // The residual of a code lives in the first third of scratch_.
     void take_residual(std::size_t n, const std::uint8_t* code);
     void move_residual(std::size_t m, std::size_t from, std::size_t to);
     // The codeword of the least true cost among the first `count` of found_.

@@ -4,14 +4,15 @@
 #include <cmath>
 #include <limits>
 
+#include "double_lanes.hpp"
 #include "parallel.hpp"
 
 namespace wsdhq {
 
-std::vector<float> pack_columns(VectorsView rows, float scale) {
+AlignedVector<float> pack_columns(VectorsView rows, float scale) {
     constexpr std::size_t width = kernels::kPanelWidth;
     const std::size_t panels = (rows.num_vectors + width - 1) / width;
-    std::vector<float> packed(panels * rows.dim * width, 0.0f);
+    AlignedVector<float> packed(panels * rows.dim * width, 0.0f);
     for (std::size_t c = 0; c < rows.num_vectors; ++c) {
         float* column = packed.data() + (c / width) * rows.dim * width + c % width;
         for (std::size_t d = 0; d < rows.dim; ++d) {
@@ -67,10 +68,13 @@ CentredCodebooks::CentredCodebooks(CodebooksView codebooks)
 
 namespace {
 
-constexpr int kVectorBits = 15;     // of a scaled vector or codeword: its norm is below 2^15
-constexpr int kLargestShift = 120;  // of a scaled vector: a power of two that a float holds
-constexpr int kSignOnly = 1 << 20;  // a shift beyond 31, whatever a column's shift is
+constexpr int kVectorBits = 15;  // of a scaled vector or codeword: its norm is below 2^15
+// No further than a float holds: vectors near the least float lose digits, as `error` tells.
+constexpr int kLargestExponent = 120;
+// Of zeros: above 31 whatever is added to it, so that no shift is below 0.
+constexpr int kExponentOfZero = 1 << 20;
 constexpr std::size_t kRowBlock = 16;
+constexpr std::size_t kRoundedAtOnce = 64;
 
 // p with x in [2^(p - 1), 2^p), for x > 0.
 int binary_exponent(double x) {
@@ -83,21 +87,8 @@ std::int32_t round_to_integer(double value) {
     return static_cast<std::int32_t>(value < 0.0 ? value - 0.5 : value + 0.5);
 }
 
-// Four sums over every fourth dimension, added in pairs: an order that any compiler keeps and any
-// machine can do four at a time.
-template <typename Term>
-double sum_in_order(std::size_t dim, Term&& term) {
-    double sums[4] = {};
-    std::size_t d = 0;
-    for (; d + 4 <= dim; d += 4) {
-        for (std::size_t lane = 0; lane < 4; ++lane) {
-            sums[lane] += term(d + lane);
-        }
-    }
-    for (; d < dim; ++d) {
-        sums[d % 4] += term(d);
-    }
-    return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+int scaling_exponent(double norm) {
+    return std::min(kVectorBits - binary_exponent(norm), kLargestExponent);
 }
 
 struct Rounded {
@@ -108,25 +99,33 @@ struct Rounded {
 
 // A vector times a power of two that brings its norm just below 2^15, rounded.
 Rounded scale_and_round(const float* vector, std::size_t dim, std::int16_t* out) {
-    const double norm = std::sqrt(sum_in_order(
-        dim, [&](std::size_t d) { return static_cast<double>(vector[d]) * vector[d]; }));
-    // No further than a float holds: vectors near the least float lose digits, as `error` tells.
-    const int exponent =
-        norm > 0.0 ? std::min(kVectorBits - binary_exponent(norm), kLargestShift) : kLargestShift;
-    const float scale = std::ldexp(1.0f, exponent);
-    const auto rounded = [&](std::size_t d) {
-        constexpr float to_whole = 0x1.8p23f;  // leaves no bits for fractions
-        const float whole = (vector[d] * scale + to_whole) - to_whole;
-        const float below = whole < 32767.0f ? whole : 32767.0f;
-        return below > -32767.0f ? below : -32767.0f;
-    };
-    for (std::size_t d = 0; d < dim; ++d) {
-        out[d] = static_cast<std::int16_t>(static_cast<std::int32_t>(rounded(d)));
+    const auto product = [](auto x, auto y) { return x * y; };
+    const double norm = std::sqrt(sum_in_lanes(vector, vector, dim, product));
+    if (norm == 0.0) {
+        std::fill(out, out + dim, std::int16_t{0});
+        return {kExponentOfZero, 0.0, 0.0};
     }
-    const double lost = sum_in_order(dim, [&](std::size_t d) {
-        const float difference = vector[d] * scale - static_cast<float>(out[d]);
-        return static_cast<double>(difference) * difference;
-    });
+    const int exponent = scaling_exponent(norm);
+    const float scale = std::ldexp(1.0f, exponent);
+    float rounded[kRoundedAtOnce];
+    float differences[kRoundedAtOnce];
+    double lost = 0.0;
+    for (std::size_t first = 0; first < dim; first += kRoundedAtOnce) {
+        const std::size_t taken = std::min(kRoundedAtOnce, dim - first);
+        for (std::size_t d = 0; d < taken; ++d) {
+            constexpr float to_whole = 0x1.8p23f;  // leaves no bits for fractions
+            const float scaled = vector[first + d] * scale;
+            float whole = (scaled + to_whole) - to_whole;
+            whole = whole < 32767.0f ? whole : 32767.0f;
+            whole = whole > -32767.0f ? whole : -32767.0f;
+            rounded[d] = whole;
+            differences[d] = scaled - whole;
+        }
+        for (std::size_t d = 0; d < taken; ++d) {
+            out[first + d] = static_cast<std::int16_t>(static_cast<std::int32_t>(rounded[d]));
+        }
+        lost += sum_in_lanes(differences, differences, taken, product);
+    }
     return {exponent, norm, std::ldexp(std::sqrt(lost), -exponent)};
 }
 
@@ -142,7 +141,7 @@ struct PairwiseTile {
 
 // Calls visit(tile) until every pair of codewords of two codebooks was in one.
 template <typename Visit>
-void visit_pairwise(CodebooksView codebooks, const std::vector<float>& packed,
+void visit_pairwise(CodebooksView codebooks, const AlignedVector<float>& packed,
                     const kernels::KernelTable& kernels, int threads, Interrupt& interrupt,
                     Visit&& visit) {
     const std::size_t size = codebooks.codebook_size;
@@ -202,7 +201,7 @@ EncodingTables::EncodingTables(CodebooksView codebooks, const float* metric,
             squares_[i] += static_cast<double>(codeword[d]) * weighted(i)[d];
         }
     }
-    const std::vector<float> doubled = pack_columns({weighted(0), num_codewords, dim()}, 2.0f);
+    const AlignedVector<float> doubled = pack_columns({weighted(0), num_codewords, dim()}, 2.0f);
     constexpr float infinity = std::numeric_limits<float>::infinity();
     std::vector<float> largest(static_cast<std::size_t>(threads), 0.0f);
     visit_pairwise(codebooks_, doubled, kernels, threads, interrupt, [&](const PairwiseTile& tile) {
@@ -246,7 +245,7 @@ void EncodingTables::pack_weighted() {
     constexpr std::size_t lanes = kernels::kLaneCount;
     const std::size_t num_pairs = (dim() + 1) / 2;
     const std::size_t num_columns = num_codebooks() * padded_size_;
-    column_shifts_.assign(num_columns, kLargestShift);
+    column_shifts_.assign(num_columns, kExponentOfZero);
     packed_.assign(num_columns * num_pairs * 2, 0);
     weighted_norms_.assign(num_codebooks(), 0.0);
     packed_errors_.assign(num_codebooks(), 0.0);
@@ -296,10 +295,9 @@ void EncodingTables::choose_units(double largest_pairwise) {
     } else if (!std::isfinite(total) || total < 1e-250) {
         largest_norm_ = -1.0;  // beyond whole numbers: every decision is taken in double
     } else {
-        // The last bound: shifts of the kernel's products are never negative.
-        exponent_ = std::min({28 - binary_exponent(total),
-                              28 - binary_exponent(largest_norm_) - binary_exponent(longest),
-                              2 * kLargestShift - 1});
+        // No product of a vector and a codeword is shifted to the left.
+        exponent_ = std::min(28 - binary_exponent(total),
+                             scaling_exponent(largest_norm_) + scaling_exponent(longest) - 2);
         if (largest_pairwise > 0.0) {
             const double most = 32767.0 / std::min(books - 1.0, double{kernels::kNarrowRows});
             const int narrow_exponent =
@@ -334,7 +332,7 @@ void EncodingTables::choose_units(double largest_pairwise) {
     }
 }
 
-void EncodingTables::fill_pairwise(const std::vector<float>& packed,
+void EncodingTables::fill_pairwise(const AlignedVector<float>& packed,
                                    const kernels::KernelTable& kernels, int threads,
                                    Interrupt& interrupt) {
     if (num_codebooks() == 1) {
@@ -385,7 +383,7 @@ void EncodingTables::unary(IntegerVectors& vectors, std::size_t num_vectors,
         if (fits(vectors.norms[n]) && std::isfinite(largest_norm_)) {
             vectors.exponents[n] -= exponent_ + 1;
         } else {
-            vectors.exponents[n] = kSignOnly;
+            vectors.exponents[n] = kExponentOfZero;
             std::int16_t* values = vectors.values.data() + n * vectors.num_pairs * 2;
             std::fill(values, values + vectors.num_pairs * 2, std::int16_t{0});
         }
@@ -432,7 +430,7 @@ double EncodingTables::exact_cost(const double* residual, std::size_t m, std::si
     const std::size_t i = m * codebook_size() + k;
     const float* image = weighted(i);
     return squares_[i] -
-           2.0 * sum_in_order(dim(), [&](std::size_t d) { return residual[d] * image[d]; });
+           2.0 * sum_in_lanes(residual, image, dim(), [](auto r, auto c) { return r * c; });
 }
 
 double EncodingTables::objective(const float* vector, const std::uint8_t* code,
@@ -452,8 +450,10 @@ double EncodingTables::objective(const float* vector, const std::uint8_t* code,
             }
         }
     }
-    return sum_in_order(
-        dim(), [&](std::size_t d) { return (reconstruction[d] - 2.0 * vector[d]) * image[d]; });
+    for (std::size_t d = 0; d < dim(); ++d) {
+        scratch[2 * dim() + d] = reconstruction[d] - 2.0 * vector[d];
+    }
+    return sum_in_lanes(scratch + 2 * dim(), image, dim(), [](auto y, auto w) { return y * w; });
 }
 
 }  // namespace wsdhq

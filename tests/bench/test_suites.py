@@ -82,16 +82,16 @@ def test_a_wrong_search_is_not_timed(tiny, monkeypatch):
 def test_a_wrong_encoder_is_not_timed(tiny, monkeypatch):
     right = AdditiveQuantizer.encode
 
-    def wrong(self, X, codes=None, iterations=None, threads=None):
-        made = right(self, X, codes, iterations, threads)
+    def wrong(self, X, codes=None, iterations=None, threads=None, beam_width=None):
+        made = right(self, X, codes, iterations, threads, beam_width)
         return made if threads != 2 else (made + 1).astype(np.uint8)
 
     monkeypatch.setattr(AdditiveQuantizer, "encode", wrong)
     with pytest.raises(WrongResultError, match="depend on the number of threads"):
         _run(tiny, "encode")
 
-    def poor(self, X, codes=None, iterations=None, threads=None):
-        made = right(self, X, codes, iterations, threads)
+    def poor(self, X, codes=None, iterations=None, threads=None, beam_width=None):
+        made = right(self, X, codes, iterations, threads, beam_width)
         return np.random.default_rng(0).permutation(made)
 
     monkeypatch.setattr(AdditiveQuantizer, "encode", poor)

@@ -1,8 +1,14 @@
 #include <cstdio>
 
 #include "check.hpp"
+#include "wsdhq/cpu.hpp"
 
 int main() {
+    std::printf("levels:");
+    for (const auto& level : wsdhq::simd_levels()) {
+        std::printf(" %s", level.c_str());
+    }
+    std::printf("\n");
     int passed = 0;
     int failed = 0;
     for (const auto& test : wsdhq::test::cases()) {

@@ -220,7 +220,7 @@ def test_every_kernel_is_compared_at_all_levels_and_timed(folder: Path) -> None:
     sources = "\n".join(
         without_comments(file.read_text("utf-8")) for file in sorted(folder.glob("*.cpp"))
     )
-    # A use, and not only a name: `level.encode.icm_sweep(`.
+    # A use, and not only a name: `level.encode.narrow(`.
     missing = [name for name in names if not re.search(rf"[.>]{name}\b", sources)]
     assert not missing, f"{folder.relative_to(ROOT)} has nothing about {missing}"
 

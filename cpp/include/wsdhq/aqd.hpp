@@ -92,7 +92,7 @@ private:
     Similarity similarity_;
     CentredCodebooks centred_;
     std::vector<float> codewords_;  // as searched: centred for l2, as given otherwise
-    std::vector<float> packed_;
+    AlignedVector<float> packed_;
 
     CodebooksView searched() const {
         return {codewords_.data(), centred_.num_codebooks, centred_.codebook_size, centred_.dim};

@@ -12,13 +12,14 @@
 #include <vector>
 
 #include "kernels.hpp"
+#include "wsdhq/aligned.hpp"
 #include "wsdhq/interrupt.hpp"
 #include "wsdhq/types.hpp"
 
 namespace wsdhq {
 
 // Panels of kernels::kPanelWidth columns; column c is `scale` times row c of `rows`.
-std::vector<float> pack_columns(VectorsView rows, float scale);
+AlignedVector<float> pack_columns(VectorsView rows, float scale);
 
 // The shift of each codebook and the codebooks without it.
 struct CentredCodebooks {
@@ -104,7 +105,7 @@ public:
     // What codeword k of codebook m adds to the objective, but for a constant: residual is the
     // vector less the codewords of the other codebooks. In double, in one order of addition.
     double exact_cost(const double* residual, std::size_t m, std::size_t k) const;
-    // E(b) - const of a centred vector, in double; `scratch` holds 2 dim.
+    // E(b) - const of a centred vector, in double; `scratch` holds 3 dim.
     double objective(const float* vector, const std::uint8_t* code, double* scratch) const;
 
     const float* codeword(std::size_t m, std::size_t k) const { return codebooks_.codeword(m, k); }
@@ -119,11 +120,11 @@ private:
     int exponent_ = 0;           // the unit of the whole numbers is 2^-exponent
     double largest_norm_ = 0.0;  // of a vector whose U fits
     bool narrow_ = true;
-    std::vector<std::int32_t> column_terms_;     // (M, padded_size): c^T S c
-    std::vector<std::int32_t> column_shifts_;    // (M, padded_size)
-    std::vector<std::int16_t> packed_;           // (M padded_size / 16, num_pairs, 16, 2): S c
-    std::vector<std::int16_t> narrow_pairwise_;  // (M K, M, padded_size): P in one of the two
-    std::vector<std::int32_t> wide_pairwise_;
+    AlignedVector<std::int32_t> column_terms_;     // (M, padded_size): c^T S c
+    AlignedVector<std::int32_t> column_shifts_;    // (M, padded_size)
+    AlignedVector<std::int16_t> packed_;           // (M padded_size / 16, num_pairs, 16, 2): S c
+    AlignedVector<std::int16_t> narrow_pairwise_;  // (M K, M, padded_size): P in one of the two
+    AlignedVector<std::int32_t> wide_pairwise_;
     // By codebook, in whole numbers: margin = constant + of_norm |x| + of_error |x - rounded x|.
     struct Margin {
         double constant, of_norm, of_error;
@@ -137,7 +138,7 @@ private:
     }
     // Pointers to P[o, code[o]; m, 0] for each o of `others`.
     template <typename Entry>
-    void find_rows(const std::vector<Entry>& table, std::size_t m, const std::uint8_t* code,
+    void find_rows(const AlignedVector<Entry>& table, std::size_t m, const std::uint8_t* code,
                    const std::uint32_t* others, std::size_t num_others, const Entry** rows) const {
         const std::size_t row_size = num_codebooks() * padded_size_;
         for (std::size_t i = 0; i < num_others; ++i) {
@@ -148,7 +149,7 @@ private:
     void apply_metric(const float* metric, int threads);
     void choose_units(double largest_pairwise);
     void pack_weighted();
-    void fill_pairwise(const std::vector<float>& packed, const kernels::KernelTable& kernels,
+    void fill_pairwise(const AlignedVector<float>& packed, const kernels::KernelTable& kernels,
                        int threads, Interrupt& interrupt);
 };
 

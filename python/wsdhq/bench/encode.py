@@ -50,6 +50,7 @@ def check_encoder(
     vectors: NDArray[np.float32],
     codes: NDArray[np.uint8],
     threads: int,
+    **settings: int,
 ) -> float:
     """Check codes that `quantizer` made of `vectors`; gives their mean squared error.
 
@@ -60,7 +61,8 @@ def check_encoder(
         quantiser's own distortion is not what its codewords add up to.
     """
     few = vectors[:500]
-    if not np.array_equal(quantizer.encode(few, threads=threads), quantizer.encode(few, threads=1)):
+    one, several = (quantizer.encode(few, threads=each, **settings) for each in (1, threads))
+    if not np.array_equal(one, several):
         raise WrongResultError("wsdhq: codes depend on the number of threads")
     error = mean_squared_error(vectors, quantizer.codebooks, codes)
     own = quantizer.distortion(vectors, codes)
@@ -76,23 +78,28 @@ def _ours(
     label: str,
     quantizer: AdditiveQuantizer,
     vectors: NDArray[np.float32],
-    iterations: tuple[int, ...],
+    beam_widths: tuple[int, ...],
     threads: int,
 ) -> list[Contestant]:
+    # Without relaxation `iterations` counts sweeps.
+    plain = AdditiveQuantizer.from_codebooks(quantizer.codebooks, relaxation=None)
+    settings: dict[str, dict[str, int]] = {
+        "default": {},
+        "beam 1 and one sweep": {"beam_width": 1, "iterations": 1},
+        **{f"beam {width}": {"beam_width": width} for width in beam_widths},
+    }
     contestants = []
-    for count in (None, *iterations):
-        codes = quantizer.encode(vectors, iterations=count)
-        error = check_encoder(quantizer, vectors, codes, max(2, threads))
-        name = "default" if count is None else f"iterations={count}"
+    for name, chosen in settings.items():
+        codes = plain.encode(vectors, **chosen)
         contestants.append(
             Contestant(
                 f"wsdhq {label}, {name}",
-                lambda count=count: quantizer.encode(  # type: ignore[misc]
-                    vectors, iterations=count, threads=threads
+                lambda chosen=chosen: plain.encode(  # type: ignore[misc]
+                    vectors, threads=threads, **chosen
                 ),
                 len(vectors),
                 True,
-                {"MSE": error},
+                {"MSE": check_encoder(plain, vectors, codes, max(2, threads), **chosen)},
             )
         )
     return contestants
@@ -177,10 +184,10 @@ def _additive(context: Context, dim: int, num_codebooks: int) -> Iterator[Compar
     num_train = len(context.split(dim).train[: settings.train])
     where = f"{num_codebooks} codebooks, D={dim}, {in_millions(len(vectors))} vectors"
     for threads in context.threads:
-        ours = _ours("with own codebooks", own, vectors, settings.iterations, threads)
+        ours = _ours("with own codebooks", own, vectors, settings.beam_widths, threads)
         same = (
             [] if given is None
-            else _ours("with LSQ's codebooks", given, vectors, settings.iterations, threads)
+            else _ours("with LSQ's codebooks", given, vectors, settings.beam_widths, threads)
         )  # fmt: skip
         # One race, told twice: on equal codebooks, and with everyone's own.
         everyone = context.compare(
@@ -284,14 +291,18 @@ def _authors(context: Context) -> Comparison:
             f"wsdhq: the distortion of codes is {own}, the sum over tags is {their_error}"
         )
     contestants = []
-    for name, given, iterations in (
-        ("3 iterations from zero codes", start, 3),
-        ("6 iterations from zero codes", start, 6),
-        ("default", None, None),
+    for name, given, iterations, beam_width in (
+        ("3 sweeps from zero codes", start, 3, None),
+        ("greedy start and 3 sweeps", None, 3, 1),
+        ("default", None, None, None),
     ):
 
-        def ours(given: Any = given, iterations: int | None = iterations) -> NDArray[np.uint8]:
-            return quantizer.encode(vectors, codes=given, iterations=iterations, threads=threads)
+        def ours(
+            given: Any = given,
+            iterations: int | None = iterations,
+            beam_width: int | None = beam_width,
+        ) -> NDArray[np.uint8]:
+            return quantizer.encode(vectors, given, iterations, threads, beam_width)
 
         error = float(tag_objective(vectors, quantizer.decode(ours()), tags).mean())
         figures = {"objective": error}

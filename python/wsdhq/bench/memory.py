@@ -109,7 +109,7 @@ def growth_of(work: str, num_vectors: int, seed: int) -> float:
             part = vectors[first : first + 4096]
             rng.standard_normal(part.shape, dtype=np.float32, out=part)
         # Nothing was encoded before: the tables that a first call makes are counted.
-        return _growth(lambda: quantizer.encode(vectors, iterations=1).nbytes)
+        return _growth(lambda: quantizer.encode(vectors).nbytes)
     # Nor was anything searched.
     index = AQDIndex(quantizer)
     codes = rng.integers(256, size=(num_vectors, _CODEBOOKS), dtype=np.uint8)

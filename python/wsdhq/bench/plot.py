@@ -153,10 +153,13 @@ def _tick(value: float) -> str:
 def _label_points(axes: Any, entries: list[Entry], show: Any, colour: str) -> None:
     """Name the setting of each point of a line."""
     for entry in entries if len(entries) > 1 else ():
+        setting = entry.name.rpartition(", ")[2]
+        if " and " in setting:
+            continue  # a variant of its neighbour, and too long to stand beside it
         axes.annotate(
-            entry.name.rpartition(", ")[2].replace("iterations=", ""),
+            setting,
             (show(entry.spread.median), entry.figures["MSE"]),
-            xytext=(0, 8 if entry.ours else -14), textcoords="offset points", ha="center",
+            xytext=(0, -14 if entry.ours else 8), textcoords="offset points", ha="center",
             fontsize=7, color=colour,
         )  # fmt: skip
 

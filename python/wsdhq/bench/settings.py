@@ -35,7 +35,7 @@ class Settings:
         Of faiss's LSQ when it is trained for the encode suite (its default is 25).
     encode : int
         Vectors to encode.
-    iterations : tuple of int
+    beam_widths : tuple of int
         Of our encoder, beside its default.
     solve : tuple of int
         Numbers of vectors of a codebook update.
@@ -68,7 +68,7 @@ class Settings:
     train: int = 10_000
     lsq_iterations: int = 3
     encode: int = 5_000
-    iterations: tuple[int, ...] = (1, 2, 4, 16)
+    beam_widths: tuple[int, ...] = (1, 8, 16, 64)
     solve: tuple[int, ...] = (20_000,)
     solve_dim: int = 300
     solve_codebooks: int = 8
@@ -99,7 +99,7 @@ MODES = {
         train=3_000,
         lsq_iterations=1,
         encode=1_500,
-        iterations=(1, 4),
+        beam_widths=(1, 8),
         solve=(5_000,),
         solve_codebooks=4,
         fit=3_000,
@@ -116,7 +116,7 @@ MODES = {
         train=20_000,
         lsq_iterations=25,
         encode=20_000,
-        iterations=(1, 2, 3, 4, 16),
+        beam_widths=(1, 4, 8, 16, 20, 24, 28, 40, 64),
         solve=(20_000, 200_000),
         fit=20_000,
         fit_codebooks=(4, 8),

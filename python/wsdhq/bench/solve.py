@@ -39,7 +39,7 @@ def _update(context: Context, num_vectors: int) -> Iterator[Comparison]:
     num_vectors, dim = vectors.shape
     context.tell(f"solve: codes of {in_millions(num_vectors)} vectors")
     quantizer = AdditiveQuantizer(num_codebooks, iterations=0, seed=context.seed)
-    codes = quantizer.fit(vectors[:5000]).encode(vectors, iterations=1)
+    codes = quantizer.fit(vectors[:5000]).encode(vectors, beam_width=1)
 
     def ours(threads: int) -> np.ndarray:
         statistics = CodeStatistics(num_codebooks, 256, dim, threads=threads)

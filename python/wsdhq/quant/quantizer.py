@@ -16,6 +16,7 @@ from wsdhq.quant.encoding import (
     MOST_ITERATIONS,
     MOST_SEED,
     Relaxation,
+    check_beam_width,
     check_relaxation,
     encode_chunks,
 )
@@ -228,6 +229,7 @@ class AdditiveQuantizer:
         codes: ArrayLike | None = None,
         iterations: int | None = None,
         threads: int | None = None,
+        beam_width: int | None = None,
     ) -> NDArray[np.uint8]:
         """Codes of vectors, with the quantiser's metric, relaxation and seed.
 
@@ -242,6 +244,8 @@ class AdditiveQuantizer:
             a start by beam search and sweeps, without relaxation, until nothing changes.
         threads : int, optional
             None is the quantiser's.
+        beam_width : int, optional
+            As in `icm_encode`. None is the quantiser's or, where `codes` are given, 0.
 
         Returns
         -------
@@ -271,7 +275,10 @@ class AdditiveQuantizer:
             iterations=as_integer(sweeps, "iterations", 0, MOST_ITERATIONS),
             relaxation="none" if iterations is None else check_relaxation(self.relaxation),
             seed=self.seed,
-            beam_width=self.beam_width if start is None else 0,
+            beam_width=check_beam_width(
+                self.beam_width if beam_width is None and start is None else beam_width,
+                warm=start is not None,
+            ),
             threads=count,
         )
 
