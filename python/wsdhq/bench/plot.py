@@ -152,10 +152,14 @@ def _tick(value: float) -> str:
 
 def _label_points(axes: Any, entries: list[Entry], show: Any, colour: str) -> None:
     """Name the setting of each point of a line."""
-    for entry in entries if len(entries) > 1 else ():
+    labelled = float("inf")
+    for entry in sorted(entries, key=lambda each: -show(each.spread.median)):
         setting = entry.name.rpartition(", ")[2]
-        if " and " in setting:
-            continue  # a variant of its neighbour, and too long to stand beside it
+        rate = show(entry.spread.median)
+        # Not a variant of its neighbour, too long to stand beside it, nor points close together.
+        if len(entries) == 1 or " and " in setting or rate * 1.4 > labelled:
+            continue
+        labelled = rate
         axes.annotate(
             setting,
             (show(entry.spread.median), entry.figures["MSE"]),
