@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -58,11 +59,14 @@ def encode_chunks(
     seed: int,
     beam_width: int,
     threads: int,
+    perturb: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None = None,
 ) -> NDArray[np.uint8]:
-    """Encode checked arguments; see `icm_encode`."""
+    """Encode checked arguments, or what `perturb` makes of each chunk; see `icm_encode`."""
     out = np.empty((len(vectors), num_codebooks), np.uint8)
     for first, last, chunk in float32_chunks(vectors, "X"):
         start = None if codes is None else codes[first:last]
+        if perturb is not None:
+            chunk = perturb(chunk)
         out[first:last] = encoder.encode(
             chunk, start, iterations, relaxation, seed, beam_width, threads
         )

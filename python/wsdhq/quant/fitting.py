@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsdhq import _core
+from wsdhq.quant.encoding import encode_chunks
 from wsdhq.quant.initialise import residual_codebooks, slice_codebooks
 from wsdhq.quant.statistics import CodeStatistics
 from wsdhq.quant.validation import FloatMatrix, float32_chunks
@@ -63,16 +64,17 @@ def fit_codebooks(
     ) -> NDArray[np.uint8]:
         if heat > 0 and relaxation == "codebooks":
             codebooks = _core.perturb_codebooks(codebooks, heat, seed, i)
-        encoder = _core.Encoder(codebooks, metric, threads)
-        out = np.empty((len(vectors), num_codebooks), np.uint8)
-        for first, last, chunk in float32_chunks(vectors, "X"):
-            if heat > 0 and relaxation == "data":
-                chunk = _core.perturb_vectors(chunk, codebooks, heat, seed, i, threads)
-            out[first:last] = encoder.encode(
-                chunk, None if start is None else start[first:last],
-                FIT_SWEEPS, "none", _seed_of(seed, i), FIT_BEAM_WIDTH, threads,
-            )  # fmt: skip
-        return out
+        perturb = None
+        if heat > 0 and relaxation == "data":
+
+            def perturb(chunk: NDArray[np.float32]) -> NDArray[np.float32]:
+                return _core.perturb_vectors(chunk, codebooks, heat, seed, i, threads)
+
+        return encode_chunks(
+            _core.Encoder(codebooks, metric, threads), vectors, start, num_codebooks,
+            iterations=FIT_SWEEPS, relaxation="none", seed=_seed_of(seed, i),
+            beam_width=FIT_BEAM_WIDTH, threads=threads, perturb=perturb,
+        )  # fmt: skip
 
     def solve(codes: NDArray[np.uint8], ridge: float | None) -> tuple[NDArray[np.float32], int]:
         statistics = CodeStatistics(num_codebooks, codebook_size, vectors.shape[1], threads)

@@ -43,6 +43,7 @@ class Rows:
 
     @property
     def num_codebooks(self) -> int:
+        """Bytes of a code: the rows of a block but for that of the norms."""
         return len(self.last) - (1 if len(self.edges) else 0)
 
     def rows(self, first: int, end: int) -> NDArray[np.uint8]:

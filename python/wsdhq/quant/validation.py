@@ -29,8 +29,8 @@ FloatMatrix = NDArray[Any]
 # Squares and products of values up to here, summed over dimensions, stay finite in float32.
 LARGEST_VALUE = 1e15
 
-# The pairwise tables of the encoder take four bytes per pair of codewords: 1 GiB at this number,
-# which is 64 codebooks of 256. Beyond it a mistyped size would exhaust the machine.
+# The pairwise tables of the encoder take two or four bytes per pair of codewords: up to 1 GiB at
+# this number, which is 64 codebooks of 256. Beyond it a mistyped size would exhaust the machine.
 MOST_CODEWORDS = 16_384
 MOST_CODEBOOKS: int = _core.most_codebooks
 
