@@ -56,7 +56,7 @@ def test_num_codebooks_is_one_per_byte():
         ("word_dim", 0),
         ("word_epochs", 0),
         ("min_count", 0),
-        ("num_neighbours", 0),
+        (("num_neighbours", -1)),
         ("threshold", 1.5),
         ("radius", -0.1),
         ("num_queries", -1),

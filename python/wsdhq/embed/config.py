@@ -15,11 +15,13 @@ __all__ = ["TrainConfig"]
 
 SCHEDULES = ("cosine", "constant", "halving")
 RELAXATIONS = ("codebooks", "data", None)
+LOSSES = ("adaptive_margin", "fixed_margin", "batch_hinge")
+EVALUATION_CROPS = ("centre", "ten")
 
 # TOML has no null: None is written as this word where leaving the key out would mean
 # another default.
 _NONE = "none"
-_PATHS = ("out", "features", "images", "tags", "word_vectors")
+_PATHS = ("out", "features", "images", "tags", "word_vectors", "backbone_weights")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,10 +48,14 @@ class TrainConfig:
         Tags carried by fewer images are dropped.
     num_neighbours, threshold, radius : int, float, float
         k, tau and eps of method section 1: neighbours in the correlation graph, smallest
-        cosine of an edge, distance within which enhanced tags merge.
+        cosine of an edge, distance within which enhanced tags merge. With k = 0 nothing is
+        enhanced, with eps = 0 only tags of equal vectors merge: both together leave the
+        graph out (the paper's WSDHQ_G).
     num_queries, split_seed : int
         Rows held out of the training and of the quantiser as queries to evaluate with
-        (`wsdhq.data.split_rows` over the rows that could be read).
+        (`wsdhq.data.split_rows` over all input rows, readable or not).
+    num_train : int or None
+        Rows of the database to train on, drawn by the same permutation; None takes all.
     epochs, batch_size : int
         Passes over the training rows, images per step (batches are of nearly equal size).
     learning_rate : float
@@ -68,12 +74,24 @@ class TrainConfig:
         Width of the head's hidden layer; None is the paper's linear head.
     dropout : float
         Dropout before the last layer of the head, 0 <= dropout < 1.
+    normalise : bool
+        Whether tags and images are brought to unit norm. False keeps their norms and takes
+        inner products for cosines, in training, quantiser and search (the paper's WSDHQ_N).
+    loss : {"adaptive_margin", "fixed_margin", "batch_hinge"}
+        The semantics-preserving loss (`wsdhq.embed.objectives`): the paper's adaptive cosine
+        margin, the same with one margin for all pairs of tags, or the hinge of WDHT between
+        the mean tag vectors of a batch (the paper's WSDHQ_L).
+    margin : float or None
+        Margin of the losses that have a fixed one. None: 2^(1 - gamma), which the adaptive
+        margin gives to unrelated tags, for "fixed_margin"; 0.2, that of WDHT, for
+        "batch_hinge".
     gamma : float
         Shape of the adaptive margin (method section 2).
     num_negatives : int or None
         Hardest tags taken as negatives per image; None takes all, as the released code.
     quantisation_weight : float
-        lambda, the weight of the cosine quantisation loss with Sigma as a sum over tags.
+        lambda, the weight of the cosine quantisation loss with Sigma as a sum over tags. With
+        0 codes and codebooks are learnt once, at the end (the paper's WSDHQ_2, two-stage).
     update_every : int
         Epochs between updates of codes and codebooks.
     relaxation : {"codebooks", "data", None}
@@ -85,11 +103,21 @@ class TrainConfig:
         differently with another number.
     image_size : int
         Images are resized to `image_size` x `image_size`, at least 16.
+    crop_size : int or None
+        Side of the square, cut out of the resized image, that the backbone sees: 16 ..
+        `image_size`. None shows the whole image.
+    evaluation_crops : {"centre", "ten"}
+        Outside training, with a crop size: the central crop, or the mean embedding of ten (the
+        corners, the centre, and their mirror images).
     augment : bool
-        Mirror and shift training images at random.
+        Mirror training images at random and crop them at random (without a crop size: shift
+        them).
     backbone : str
-        Name of the backbone in images mode (`wsdhq.embed.backbones.BACKBONES`), used where
+        Name of the backbone in images mode (`wsdhq.embed.backbones.make_backbone`), used where
         no module is given to `train`.
+    backbone_weights : path or None
+        Weights of the backbone to begin with: for "alexnet" a Caffe-converted `.npy` or a
+        state dict of torchvision's. None begins with random ones.
     device : str
         "cpu", "cuda" or "cuda:N".
 
@@ -115,6 +143,7 @@ class TrainConfig:
     radius: float = 0.1
     num_queries: int = 0
     split_seed: int = 0
+    num_train: int | None = None
     epochs: int = 15
     batch_size: int = 256
     learning_rate: float = 1e-3
@@ -124,6 +153,9 @@ class TrainConfig:
     weight_decay: float = 0.0
     hidden_dim: int | None = 512
     dropout: float = 0.2
+    normalise: bool = True
+    loss: str = "adaptive_margin"
+    margin: float | None = None
     gamma: float = 1.0
     num_negatives: int | None = 1000
     quantisation_weight: float = 1e-4
@@ -132,8 +164,11 @@ class TrainConfig:
     seed: int = 0
     threads: int | None = None
     image_size: int = 64
+    crop_size: int | None = None
+    evaluation_crops: str = "centre"
     augment: bool = True
     backbone: str = "small"
+    backbone_weights: str | None = None
     device: str = "cpu"
 
     def __post_init__(self) -> None:
@@ -146,19 +181,26 @@ class TrainConfig:
         if (self.features is None) == (self.images is None):
             given = "both" if self.features is not None else "neither"
             raise ValueError(f"expected exactly one of features and images, got {given}")
-        for name in ("word_dim", "word_epochs", "min_count", "num_neighbours"):
+        for name in ("word_dim", "word_epochs", "min_count", "num_train"):
             self._check_at_least(name, 1)
         for name in ("epochs", "batch_size", "halve_every", "update_every"):
             self._check_at_least(name, 1)
         for name in ("hidden_dim", "num_negatives", "threads"):
             self._check_at_least(name, 1)
-        for name in ("num_queries", "split_seed", "seed", "weight_decay", "quantisation_weight"):
+        for name in ("num_queries", "split_seed", "seed", "num_neighbours", "margin"):
+            self._check_at_least(name, 0)
+        for name in ("weight_decay", "quantisation_weight"):
             self._check_at_least(name, 0)
         for name in ("learning_rate", "head_rate_factor", "gamma"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
         self._check_at_least("radius", 0)
         self._check_at_least("image_size", 16)
+        self._check_at_least("crop_size", 16)
+        if self.crop_size is not None and self.crop_size > self.image_size:
+            raise ValueError(
+                f"crop_size must be at most image_size, {self.image_size}, got {self.crop_size}"
+            )
         if self.seed >= 2**32:
             raise ValueError(f"seed must be below 2^32, got {self.seed}")
         # 64 codebooks of 256: the quantiser's limit, found out before hours of training.
@@ -170,6 +212,8 @@ class TrainConfig:
             raise ValueError(f"dropout must be in 0 <= dropout < 1, got {self.dropout}")
         self._check_choice("schedule", SCHEDULES)
         self._check_choice("relaxation", RELAXATIONS)
+        self._check_choice("loss", LOSSES)
+        self._check_choice("evaluation_crops", EVALUATION_CROPS)
         kind, _, number = self.device.partition(":")
         if self.device != "cpu" and (kind != "cuda" or (number and not number.isdigit())):
             raise ValueError(f"device must be 'cpu', 'cuda' or 'cuda:N', got {self.device!r}")
