@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["check_integer", "check_rows", "split_rows"]
+__all__ = ["check_integer", "check_rows", "split_collection", "split_rows"]
 
 
 def split_rows(
@@ -57,6 +57,51 @@ def split_rows(
         raise ValueError(f"seed must not be negative, got {seed}")
     permutation = np.random.default_rng(seed).permutation(num_rows).astype(np.int64, copy=False)
     return permutation[:num_queries].copy(), np.sort(permutation[num_queries:])
+
+
+def split_collection(
+    num_rows: int, num_queries: int, num_train: int | None = None, seed: int = 0
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Draw the query rows of a collection and, from its database, the training rows.
+
+    Queries and database are those of `split_rows`; the training rows are the entries of the
+    same permutation that follow the queries, sorted.
+
+    Parameters
+    ----------
+    num_rows, num_queries, seed : int
+        As for `split_rows`.
+    num_train : int, optional
+        Number of training rows, at least 1, at most the size of the database. Default: all
+        of it.
+
+    Returns
+    -------
+    query : (num_queries,) int64
+    database : (num_rows - num_queries,) int64
+        Ascending.
+    train : (num_train,) int64
+        Ascending; rows of the database.
+
+    Raises
+    ------
+    TypeError
+        An argument is not an integer.
+    ValueError
+        An argument is out of its range.
+    """
+    query, database = split_rows(num_rows, num_queries, seed)
+    if num_train is None:
+        return query, database, database.copy()
+    num_train = check_integer(num_train, "num_train")
+    if not 1 <= num_train <= len(database):
+        raise ValueError(
+            f"num_train must be from 1 to the number of database rows, {len(database)}, "
+            f"got {num_train}"
+        )
+    permutation = np.random.default_rng(seed).permutation(num_rows)
+    drawn = permutation[num_queries : num_queries + num_train]
+    return query, database, np.sort(drawn).astype(np.int64, copy=False)
 
 
 def check_rows(rows: ArrayLike, num_rows: int, argument: str = "rows") -> NDArray[np.int64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from wsdhq.data import (
     decode_images,
     open_images,
 )
+from wsdhq.data.skipped import list_skipped
 from wsdhq.embed.config import TrainConfig
 from wsdhq.embed.inputs import as_batch
 from wsdhq.embed.model_files import read_model, write_model
@@ -34,7 +35,6 @@ ImageSource = str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | ImageC
 
 _ENCODED_AT_ONCE = 16_384
 _DECODED_AT_ONCE = 1024
-_NAMES_SHOWN = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,12 +133,10 @@ class TrainedModel:
         if not isinstance(data, np.ndarray | Tensor):
             images = self.embed_images(data, batch_size, threads)
             if images.skipped:
-                shown = "; ".join(
-                    f"{image.name} ({image.reason})" for image in images.skipped[:_NAMES_SHOWN]
-                )
                 raise ValueError(
                     f"{len(images.skipped)} images cannot be read, so that rows would not match "
-                    f"images: {shown}; embed_images leaves them out and says which"
+                    f"images: {list_skipped(images.skipped)}; embed_images leaves them out and "
+                    "says which"
                 )
             return images.embeddings
         array = self._checked(data)
@@ -185,7 +183,11 @@ class TrainedModel:
             yield start, block
 
     def embed_images(
-        self, source: ImageSource, batch_size: int | None = None, threads: int | None = None
+        self,
+        source: ImageSource,
+        batch_size: int | None = None,
+        threads: int | None = None,
+        progress: Callable[[int, int], None] | None = None,
     ) -> EmbeddedImages:
         """Embed a collection of images, leaving out those that cannot be read.
 
@@ -195,6 +197,8 @@ class TrainedModel:
             A collection, or what `wsdhq.data.open_images` opens.
         batch_size, threads
             As for `embed`; `threads` is the number of decoding threads too.
+        progress : callable, optional
+            Called with (images done, images in all), those left out counted.
 
         Returns
         -------
@@ -213,7 +217,7 @@ class TrainedModel:
             )
         if not isinstance(source, ImageCollection):
             with open_images(source) as collection:
-                return self.embed_images(collection, batch_size, threads)
+                return self.embed_images(collection, batch_size, threads, progress)
         embeddings, kept, skipped = [], [], []
         for start in range(0, len(source), _DECODED_AT_ONCE):
             rows = np.arange(start, min(start + _DECODED_AT_ONCE, len(source)))
@@ -221,6 +225,8 @@ class TrainedModel:
             embeddings.append(self.embed(decoded.pixels, batch_size, threads))
             kept.append(decoded.kept)
             skipped += decoded.skipped
+            if progress is not None:
+                progress(start + len(rows), len(source))
         if len(skipped) == len(source):
             raise ValueError(
                 f"none of the {len(source)} images can be read; the first, "

@@ -63,7 +63,7 @@ def build_network(
         width = backbone_width(backbone, config.image_size)
     if width is None:
         raise ValueError("in_dim: the width of the features is needed in features mode")
-    head = HypersphericalHead(width, dim, config.hidden_dim, config.dropout)
+    head = HypersphericalHead(width, dim, config.hidden_dim, config.dropout, config.normalise)
     return EmbeddingNetwork(head, backbone)
 
 
@@ -120,7 +120,7 @@ def read_model(
     dim = codebooks.shape[2]
     sphere = _matrix(tensors, "sphere", source, (None, dim))
     metric = _matrix(tensors, "metric", source, (dim, dim))
-    tags = _read_tags(run, sphere)
+    tags = _read_tags(run, sphere, config.normalise)
 
     weights = {
         name.removeprefix(_PREFIX): value
@@ -144,10 +144,11 @@ def _backbone_kind(backbone: nn.Module | None) -> str:
     return "named" if type(backbone).__module__ == make_backbone.__module__ else "given"
 
 
-def _read_tags(run: RunDirectory, sphere: NDArray[np.float32]) -> SemanticSphere:
+def _read_tags(run: RunDirectory, sphere: NDArray[np.float32], normalised: bool) -> SemanticSphere:
     path = run.file("tags.json")
     try:
-        return SemanticSphere.from_json(json.loads(path.read_text(encoding="utf-8")), sphere)
+        value = json.loads(path.read_text(encoding="utf-8"))
+        return SemanticSphere.from_json(value, sphere, normalised=normalised)
     except (ValueError, TypeError) as error:
         raise ValueError(
             f"{path}: expected {RUN_FILES['tags.json']}, fitting model.safetensors: {error}"
