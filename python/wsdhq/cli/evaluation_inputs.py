@@ -158,9 +158,14 @@ def _embed_images(
 
 
 def _untrained(model: TrainedModel) -> TrainedModel:
-    """The model with the weights that its training began with; nothing is fitted to images."""
+    """The model with the weights that its training began with; nothing is fitted to images.
+
+    Where a file of weights that it began with is gone, with random ones.
+    """
+    weights = model.config.backbone_weights
+    there = weights is not None and Path(weights).is_file()
     with seeded(model.config.seed, INITIAL_WEIGHTS, device=torch.device("cpu")):
-        network = build_network(model.config, None, model.dim)
+        network = build_network(model.config, None, model.dim, initial_weights=there)
     return TrainedModel(model.config, network, model.quantizer, model.tags)
 
 

@@ -12,16 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from wsdhq.data import (
-    DecodedImages,
-    ImageCollection,
-    SkippedImage,
-    UnreadableImage,
-    decode_images,
-    open_images,
-)
+from wsdhq.data import ImageCollection, SkippedImage, open_images
 from wsdhq.data.skipped import list_skipped
 from wsdhq.embed.config import TrainConfig
+from wsdhq.embed.decoding import decoded_parts
 from wsdhq.embed.inputs import as_batch
 from wsdhq.embed.model_files import read_model, write_model
 from wsdhq.embed.network import EmbeddingNetwork, evaluation_mode
@@ -34,7 +28,6 @@ __all__ = ["EmbeddedImages", "TrainedModel"]
 ImageSource = str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | ImageCollection
 
 _ENCODED_AT_ONCE = 16_384
-_DECODED_AT_ONCE = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,19 +212,14 @@ class TrainedModel:
             with open_images(source) as collection:
                 return self.embed_images(collection, batch_size, threads, progress)
         embeddings, kept, skipped = [], [], []
-        for start in range(0, len(source), _DECODED_AT_ONCE):
-            rows = np.arange(start, min(start + _DECODED_AT_ONCE, len(source)))
-            decoded = _decode(source, self.config.image_size, rows, threads)
+        done = 0
+        for decoded in decoded_parts(source, self.config.image_size, threads):
             embeddings.append(self.embed(decoded.pixels, batch_size, threads))
             kept.append(decoded.kept)
             skipped += decoded.skipped
             if progress is not None:
-                progress(start + len(rows), len(source))
-        if len(skipped) == len(source):
-            raise ValueError(
-                f"none of the {len(source)} images can be read; the first, "
-                f"{skipped[0].name}: {skipped[0].reason}"
-            )
+                done += len(decoded.pixels) + len(decoded.skipped)
+                progress(done, len(source))
         return EmbeddedImages(np.concatenate(embeddings), np.concatenate(kept), skipped)
 
     def embed_tags(self, tags: Sequence[str]) -> NDArray[np.float32]:
@@ -355,23 +343,3 @@ class TrainedModel:
         if array.ndim != 2 or array.shape[1] != width:
             raise ValueError(f"features must have shape (N, {width}), got {array.shape}")
         return array
-
-
-def _decode(
-    source: ImageCollection, size: int, rows: NDArray[np.int64], threads: int | None
-) -> DecodedImages:
-    try:
-        return decode_images(source, size, rows, threads=threads)
-    except ValueError:
-        # No image of this part can be read, or something else is wrong; the collection as a
-        # whole may still be usable.
-        skipped = []
-        for row in rows.tolist():
-            try:
-                source.open(row)
-            except UnreadableImage as error:
-                skipped.append(SkippedImage(row, error.name, error.reason))
-            else:
-                raise
-        pixels = np.empty((0, size, size, 3), dtype=np.uint8)
-        return DecodedImages(pixels, np.empty(0, dtype=np.int64), skipped)

@@ -77,8 +77,9 @@ def train(
     config : TrainConfig
     backbone : torch.nn.Module, optional
         Images mode: from (B, 3, H, W) float32 images, normalised with the channel
-        statistics of ImageNet, to (B, F) features. Trained in place; parameters that need
-        no gradient stay as they are. By default the one that `config.backbone` names.
+        statistics of ImageNet (or as its attribute `pixel_format` says), to (B, F) features.
+        Trained in place; parameters that need no gradient stay as they are. By default the
+        one that `config.backbone` names.
     resume : bool
         Continue an interrupted training in `config.out` of equal settings. A finished one
         is loaded; an empty or missing directory is begun.
@@ -116,6 +117,8 @@ def train(
         _logger.info("the training in %s has ended: nothing to resume", run.path)
         return TrainedModel.load(run.path, backbone, config.device)
 
+    checkpoint_path = run.file("checkpoint.safetensors")
+    goes_on = resume and checkpoint_path.exists()
     with (
         ProgressBar(not callable(progress) and progress is not False) as bar,
         torch_threads(config.threads),
@@ -123,10 +126,9 @@ def train(
         inputs = _read(config, bar)
         tags, task = _prepare_task(config, inputs, bar)
         with seeded(config.seed, INITIAL_WEIGHTS, device=task.device):
-            state = _initial_state(config, inputs, task, tags, backbone)
+            state = _initial_state(config, inputs, task, tags, backbone, not goes_on)
         fingerprint = _fingerprint(inputs, task)
-        checkpoint_path = run.file("checkpoint.safetensors")
-        if resume and checkpoint_path.exists():
+        if goes_on:
             _resume(state, task, config, run, fingerprint)
         else:
             run.begin(config)
@@ -228,10 +230,13 @@ def _initial_state(
     task: TrainingTask,
     tags: SemanticSphere,
     backbone: nn.Module | None,
+    initial_weights: bool,
 ) -> TrainingState:
     features_mode = config.images is None
     in_dim = inputs.array.shape[1] if features_mode else None
-    network = build_network(config, in_dim, tags.sphere.shape[1], backbone).to(task.device)
+    network = build_network(
+        config, in_dim, tags.sphere.shape[1], backbone, initial_weights=initial_weights
+    ).to(task.device)
     if features_mode:
         network.head.fit_scaling(inputs.array, task.rows)
     else:
