@@ -12,16 +12,10 @@ from collections.abc import Callable
 from typing import Any
 
 from wsdhq.data import folder
+from wsdhq.data.decoding import DecodedImages, SkippedImage, decode_images
 from wsdhq.data.features import read_features
 from wsdhq.data.folder import TaggedImages
-from wsdhq.data.images import (
-    DecodedImages,
-    ImageCollection,
-    SkippedImage,
-    UnreadableImage,
-    decode_images,
-    open_images,
-)
+from wsdhq.data.images import ImageCollection, UnreadableImage, open_images
 from wsdhq.data.labels import Grouping, Labels, read_labels
 from wsdhq.data.splits import split_rows
 from wsdhq.data.tags import read_tags
