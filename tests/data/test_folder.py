@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 import wsdhq.data
-from wsdhq.data.folder import TaggedImages, load
+from wsdhq.data.folder import load
+from wsdhq.data.tagged_images import TaggedImages
 
 NAMES = ["im1.png", "im2.png", "im10.png"]
 
@@ -186,7 +187,8 @@ def test_errors_of_the_parts_come_through(root):
 
 def test_unknown_layouts_list_the_known_ones(root):
     with pytest.raises(
-        ValueError, match="no data set layout is called 'cifar': known are 'folder'"
+        ValueError,
+        match="no data set layout is called 'cifar': known are 'mirflickr25k', 'nuswide', 'folder'",
     ):
         wsdhq.data.load("cifar", root)
 
