@@ -182,10 +182,13 @@ def join_groupings(groupings: Mapping[str, Grouping]) -> Grouping:
     Raises
     ------
     ValueError
-        Two joined names are equal.
+        They differ in their number of rows, or two joined names are equal.
     """
     if len(groupings) == 1:
         return next(iter(groupings.values()))
+    lengths = {title: len(grouping.matrix) for title, grouping in groupings.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"all groupings need as many rows, got {lengths}")
     names = tuple(
         f"{title}: {name}" for title, grouping in groupings.items() for name in grouping.names
     )

@@ -195,12 +195,11 @@ def _read_common_tags(homes: list[Path], min_count: int) -> list[str]:
     common: dict[str, None] = {}
     for number, line in read_lines(path, "a tag and its count"):
         words = line.split()
-        if len(words) != 2 or not words[1].isdigit():
+        if len(words) != 2 or not words[1].isdigit() or len(words[1]) > 18:
             raise ValueError(
                 f"{path}, line {number}: expected a tag and its count, got {shown(line)}"
             )
-        # As bytes of any length could follow, longer numbers than this are not converted.
-        if len(words[1]) > 18 or int(words[1]) >= min_count:
+        if int(words[1]) >= min_count:
             common.update(dict.fromkeys(reader.read(words[:1])))
     if not common:
         raise ValueError(f"{path}: no tag is counted at least {min_count} times (min_count)")
