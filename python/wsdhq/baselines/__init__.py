@@ -52,9 +52,7 @@ def baseline_class(name: str) -> type[Baseline]:
     return found
 
 
-def make_baseline(
-    name: str, bits: int, *, seed: int = 0, threads: int | None = None
-) -> Baseline:
+def make_baseline(name: str, bits: int, *, seed: int = 0, threads: int | None = None) -> Baseline:
     """Make a baseline by its name, not yet fitted.
 
     Parameters

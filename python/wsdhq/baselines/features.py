@@ -20,6 +20,7 @@ __all__ = [
     "covariance",
     "mean_of",
     "principal_directions",
+    "project_rows",
 ]
 
 
@@ -137,9 +138,9 @@ class FeatureBaseline(Baseline):
 
 def _check_rows_differ(features: FloatMatrix) -> None:
     """Read all values, which checks them, and raise unless two rows differ."""
+    first = features[:1].astype(np.float32)
     differ = False
     for _, _, chunk in float32_chunks(features, "inputs"):
-        first = chunk[:1] if not differ else first
         differ = differ or bool((chunk != first).any())
     if not differ:
         raise ValueError(
@@ -190,3 +191,13 @@ def principal_directions(
     size = len(matrix)
     values, vectors = linalg.eigh(matrix, subset_by_index=[size - count, size - 1])
     return values[::-1], vectors[:, ::-1]
+
+
+def project_rows(
+    features: FloatMatrix, mean: NDArray[np.float64], directions: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Features minus their mean, times directions (F, count): (n, count)."""
+    projected = np.empty((len(features), directions.shape[1]))
+    for rows, chunk in centred_chunks(features, mean):
+        projected[rows] = chunk @ directions.astype(np.float32)
+    return projected

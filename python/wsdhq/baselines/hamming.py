@@ -90,7 +90,5 @@ class HashingBaseline(FeatureBaseline):
 
         return limited
 
-    def _rank_codes(
-        self, query_codes: NDArray[np.uint8], codes: NDArray[np.uint8]
-    ) -> RankBatches:
+    def _rank_codes(self, query_codes: NDArray[np.uint8], codes: NDArray[np.uint8]) -> RankBatches:
         return rank_by_hamming(query_codes, codes)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
-from wsdhq.baselines.features import centred_chunks, covariance, mean_of, principal_directions
+from wsdhq.baselines.features import covariance, mean_of, principal_directions, project_rows
 from wsdhq.baselines.hamming import HashingBaseline
 from wsdhq.baselines.interface import TrainingData
 from wsdhq.quant.validation import FloatMatrix
@@ -44,9 +44,7 @@ class ITQ(HashingBaseline):
             )
         mean = mean_of(features)
         _, directions = principal_directions(covariance(features, mean), self.bits)
-        projected = np.empty((len(features), self.bits))
-        for rows, chunk in centred_chunks(features, mean):
-            projected[rows] = chunk @ directions.astype(np.float32)
+        projected = project_rows(features, mean, directions)
         rotation, self.quantisation_errors = learn_rotation(
             projected, np.random.default_rng(self.seed)
         )

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from wsdhq.baselines.features import centred_chunks, covariance, mean_of, principal_directions
+from wsdhq.baselines.features import covariance, mean_of, principal_directions, project_rows
 from wsdhq.baselines.hamming import HashingBaseline
 from wsdhq.baselines.interface import TrainingData
 from wsdhq.quant.validation import FloatMatrix
@@ -39,12 +39,8 @@ class SpectralHashing(HashingBaseline):
         mean = mean_of(features)
         count = min(self.bits, features.shape[1])
         _, directions = principal_directions(covariance(features, mean), count)
-        low = np.full(count, np.inf)
-        high = np.full(count, -np.inf)
-        for _, chunk in centred_chunks(features, mean):
-            projected = chunk @ directions.astype(np.float32)
-            low = np.minimum(low, projected.min(axis=0))
-            high = np.maximum(high, projected.max(axis=0))
+        projected = project_rows(features, mean, directions)
+        low, high = projected.min(axis=0), projected.max(axis=0)
         places, modes = smoothest_modes(high - low, self.bits)
         self._mean = mean.astype(np.float32)
         self._directions = directions[:, places].astype(np.float32)
