@@ -21,20 +21,18 @@ class AdditiveQuantization(FeatureBaseline):
 
     Babenko and Lempitsky, "Additive Quantization for Extreme Vector Compression", CVPR 2014: x is
     approximated by a sum of bits / 8 codewords, one from each of as many codebooks of 256. Codes
-    come from a beam search (section 3.2), codebooks from least squares (section 3.3), by turns.
-    The distance |q - x^|^2 is summed from look-up tables (section 3.1).
+    come from a beam search, codebooks from least squares, by turns. The distance |q - x^|^2 is
+    summed from look-up tables.
 
-    It is `wsdhq.quant.AdditiveQuantizer` without a metric and without stochastic relaxation, which
-    differs from that paper in this:
+    It is `wsdhq.quant.AdditiveQuantizer` without a metric and without stochastic relaxation. That
+    differs from the paper in this:
 
-    - a code from the beam is improved by iterated conditional modes until nothing changes;
-    - the beam keeps 8 partial codes in training (the paper 16), and in encoding the default of
-      `AdditiveQuantizer` (the paper 64);
-    - codebooks start from residual k-means, and the paper's alternation from random codes;
+    - a code from the beam, of 8 partial codes in training and 32 in encoding, is improved by
+      iterated conditional modes until nothing changes;
+    - codebooks start from residual k-means;
     - the least squares have a ridge that falls to nothing over the 20 alternations, and codewords
       that no row uses are placed anew;
-    - |x^|^2 is computed from the code, so that a code takes no more than its `bits`; the paper's
-      tables for it give the same numbers.
+    - |x^|^2 is computed from the code, so that a code takes no more than its `bits`.
     """
 
     name: ClassVar[str] = "AQ"

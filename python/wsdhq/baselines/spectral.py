@@ -22,7 +22,7 @@ class SpectralHashing(HashingBaseline):
     """Spectral hashing.
 
     Weiss, Torralba and Fergus, "Spectral Hashing", NIPS 2008 (the proceedings appeared in 2009),
-    section 2.2 and the algorithm at its end:
+    equations 7 and 8 and the algorithm that follows from them:
 
     1. Principal components of the rows, min(bits, F) of them.
     2. On each, the rows are taken for uniformly distributed over [a, b], their least and largest

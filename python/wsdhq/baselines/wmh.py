@@ -167,10 +167,10 @@ def local_discriminant(
 
         L_i = H (H X_i X_i^T H + r I)^-1 H,   H = I - 1 1^T / (k + 1)
 
-    is what a linear classifier of the clique, regularised by r, fails to explain of values on
-    its members (Yang et al., TIP 2010, equations 9 to 12): tr(F^T L F) is small where F follows
-    the structure of each clique. r is the mean squared distance of members to the middle of
-    their clique, over all cliques.
+    is what a linear model of the clique, regularised by r, fails to explain of values on its
+    members (Yang et al., TIP 2010): tr(F^T L F) is small where F follows the structure of each
+    clique. r, which is ours, is the mean squared distance of members to the middle of their
+    clique, over all cliques.
 
     Parameters
     ----------
