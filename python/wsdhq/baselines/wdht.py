@@ -145,14 +145,15 @@ class WDHT(DeepHashing):
     - Tags are weighted equally, as in the data of the released code; the paper also tries
       weights by frequency.
     - Adam with a falling rate in place of SGD with momentum at 1e-3 and batches of 50: at low
-      rates the bits of the first epochs all follow the strongest direction, and stay copies of
-      each other.
+      rates the bits of the first epochs all follow the strongest direction, and stay nearly
+      copies of each other.
     - The published formula has distance_scale 1 and quantisation_weight 1. A Hamming distance is
-      a half on average where bits are balanced and independent, and can hardly exceed it, but
-      the cosine distance of tags depends on the origin of the word vectors: about 0.8 where
-      they are centred. By default it is therefore scaled to a mean of a half over the
-      training images. The quantisation loss has a tenth of its weight: at full weight it
-      rounds outputs before the pairs have shaped them, and leaves bits that never change.
+      a half on average where bits are balanced and independent, and can hardly be more, but
+      cosine distances of tags depend on the origin of the word vectors, and have a mean near
+      0.8 where that is the mean of the words. By default they are therefore scaled to a mean of
+      a half over the training images. Then a quantisation loss of full weight rounds outputs
+      before the pairs have shaped them, and leaves bits that are the same for all images: it
+      has a tenth of its weight. Both were chosen by the tags of images held out.
 
     Parameters
     ----------
