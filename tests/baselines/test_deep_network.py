@@ -10,10 +10,12 @@ import torch
 from torch import nn
 
 from deep_world import TinyBackbone, World, make_world
+from wsdhq.baselines import make_baseline
 from wsdhq.baselines.deep_network import DeepHashing, HashHead, augmented
 from wsdhq.baselines.deepbit import DeepBit
 from wsdhq.baselines.interface import TrainingData
 from wsdhq.baselines.wdht import WDHT
+from wsdhq.embed.views import centre_crop, ten_crops
 
 BOTH = pytest.mark.parametrize("method", [DeepBit, WDHT])
 
@@ -140,9 +142,41 @@ def test_images_are_mirrored_and_shifted_in_training_and_features_are_not(
     assert plain is not None
     with torch.random.fork_rng(devices=[]):
         changed = augmented(images, pixels)
+        assert augmented(plain, features) is features
     assert changed.shape == pixels.shape
     assert not torch.equal(changed, pixels)
-    assert augmented(plain, features) is features
+
+
+@BOTH
+@pytest.mark.parametrize("crops", ["centre", "ten"])
+def test_images_are_cropped_in_training_and_when_encoding(
+    method: type[DeepHashing], world: World, crops: str
+) -> None:
+    settings = {"backbone": TinyBackbone(), "crop_size": 12, "evaluation_crops": crops}
+    model = quick(method, **settings).fit(world.with_pixels())
+    network = model.network
+    assert network is not None
+    with torch.random.fork_rng(devices=[]):
+        cropped = augmented(network, torch.from_numpy(world.pixels))
+    assert cropped.shape == (120, 12, 12, 3)
+    codes = model.encode(world.pixels)
+    with torch.no_grad():
+        shown = torch.from_numpy(world.pixels)
+        views = [centre_crop(shown, 12)] if crops == "centre" else list(ten_crops(shown, 12))
+        network.crop_size = None
+        outputs = sum(network(view) for view in views) / len(views)
+    assert np.array_equal(codes, np.packbits(outputs[:, :16].numpy() >= 0, axis=1))
+
+
+def test_crops_that_cannot_be_are_named(world: World) -> None:
+    with pytest.raises(ValueError, match=r"at least of crop_size, 17, got \(120, 16, 16, 3\)"):
+        DeepBit(16, backbone=TinyBackbone(), crop_size=17).fit(world.with_pixels())
+    with pytest.raises(ValueError, match="crop_size is for images: it needs a backbone"):
+        WDHT(16, crop_size=12)
+    with pytest.raises(ValueError, match="crop_size: expected at least 1, got 0"):
+        DeepBit(16, backbone=TinyBackbone(), crop_size=0)
+    with pytest.raises(ValueError, match="evaluation_crops must be 'centre' or 'ten', got 'all'"):
+        WDHT(16, evaluation_crops="all")
 
 
 @BOTH
@@ -212,14 +246,14 @@ def test_codes_of_another_length_are_named(method: type[DeepHashing], world: Wor
 
 
 @BOTH
-def test_a_fit_that_fails_leaves_the_former_network(
-    method: type[DeepHashing], world: World
-) -> None:
+def test_a_fit_that_fails_leaves_nothing_fitted(method: type[DeepHashing], world: World) -> None:
     model = quick(method).fit(world.data)
-    codes = model.encode(world.features)
     with pytest.raises(ValueError, match="at least 2"):
         model.fit(TrainingData(world.features[1:2], world.data.tags[1:2], world.data.word_vectors))
-    assert np.array_equal(model.encode(world.features), codes)
+    assert model.network is None
+    assert model.history == []
+    with pytest.raises(ValueError, match="call fit first"):
+        model.encode(world.features)
 
 
 @BOTH
@@ -248,6 +282,16 @@ def test_settings_out_of_range_are_named(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         method(**({"bits": 16} | settings))
+
+
+@BOTH
+def test_they_are_made_by_their_names(method: type[DeepHashing]) -> None:
+    model = make_baseline(method.name, np.int64(16), seed=3, threads=1)  # type: ignore[arg-type]
+    assert type(model) is method
+    assert (model.bits, model.seed, model.threads) == (16, 3, 1)
+    assert model.is_deep
+    assert model.uses_tags == (method is WDHT)
+    assert "CVPR" in model.reference
 
 
 @BOTH

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from wsdhq.baselines.hamming import pack_bits, rank_by_hamming
 from wsdhq.baselines.interface import Baseline, TrainingData
-from wsdhq.embed.backbones import augment
+from wsdhq.embed.augmentation import augment
 from wsdhq.embed.config import TrainConfig
 from wsdhq.embed.heads import HypersphericalHead
 from wsdhq.embed.inputs import as_batch
@@ -32,6 +32,7 @@ from wsdhq.embed.loop import (
 from wsdhq.embed.network import EmbeddingNetwork, backbone_width, evaluation_mode
 from wsdhq.embed.threads import torch_threads
 from wsdhq.evaluation import RankBatches
+from wsdhq.quant.validation import as_integer
 
 __all__ = ["BatchLosses", "DeepHashing", "HashHead", "HashTask", "augmented", "check_number"]
 
@@ -119,8 +120,13 @@ class DeepHashing(Baseline):
     dropout : float
         Dropout before the last layer, 0 <= dropout < 1.
     backbone : torch.nn.Module or None
-        From (B, 3, S, S) float32 images, normalised with the channel statistics of ImageNet,
-        to (B, F) features. `fit` trains a copy of it. None: inputs are features.
+        From (B, 3, S, S) float32 images, normalised as `wsdhq.embed.network.EmbeddingNetwork`
+        does, to (B, F) features. `fit` trains a copy of it. None: inputs are features.
+    crop_size : int or None
+        Side of the square, cut out of the images at random, that the backbone sees in training.
+        None shows whole images, shifted at random.
+    evaluation_crops : {"centre", "ten"}
+        When encoding, with a crop size: the square in the middle, or the mean output of ten.
     device : str
         "cpu", "cuda" or "cuda:N".
 
@@ -152,6 +158,8 @@ class DeepHashing(Baseline):
         hidden_dim: int | None = 512,
         dropout: float = 0.2,
         backbone: nn.Module | None = None,
+        crop_size: int | None = None,
+        evaluation_crops: str = "centre",
         device: str = "cpu",
     ) -> None:
         super().__init__(bits, seed=seed, threads=threads)
@@ -162,8 +170,8 @@ class DeepHashing(Baseline):
             out="",
             tags="",
             features="",
-            bits=bits,
-            seed=seed,
+            bits=self.bits,
+            seed=self.seed,
             threads=threads,
             epochs=epochs,
             batch_size=batch_size,
@@ -173,7 +181,17 @@ class DeepHashing(Baseline):
             dropout=dropout,
             device=device,
         )
+        if crop_size is not None:
+            crop_size = as_integer(crop_size, "crop_size", 1)
+            if backbone is None:
+                raise ValueError("crop_size is for images: it needs a backbone, got None")
+        if evaluation_crops not in ("centre", "ten"):
+            raise ValueError(
+                f"evaluation_crops must be 'centre' or 'ten', got {evaluation_crops!r}"
+            )
         self.backbone = backbone
+        self.crop_size = crop_size
+        self.evaluation_crops = evaluation_crops
         self.network: EmbeddingNetwork | None = None
         self.history: list[dict[str, float]] = []
         self._image_size: int | None = None
@@ -186,7 +204,7 @@ class DeepHashing(Baseline):
         """Train a fresh network.
 
         The same data, settings, thread count and machine give the same bytes of codes. No
-        global seed or thread count is changed. A `fit` that fails leaves the former network.
+        global seed or thread count is changed. A `fit` that fails leaves the baseline not fitted.
 
         Parameters
         ----------
@@ -206,6 +224,7 @@ class DeepHashing(Baseline):
             Wrong shapes, values that are not finite, fewer than two rows to train on, tags or
             word vectors that the method cannot use, or the loss diverged.
         """
+        self.network, self.history = None, []
         inputs = self._checked(data.inputs)
         for start in range(0, len(inputs), _ROWS_PER_BLOCK):
             _check_finite(as_batch(inputs[start : start + _ROWS_PER_BLOCK]), start)
@@ -307,15 +326,24 @@ class DeepHashing(Baseline):
         square = array.ndim == 4 and array.shape[1:] == (array.shape[1], array.shape[1], 3)
         if not square or array.shape[1] == 0 or size not in ("S", array.shape[1]):
             raise ValueError(f"inputs: expected shape (N, {size}, {size}, 3), got {array.shape}")
+        if self.crop_size is not None and self.crop_size > array.shape[1]:
+            raise ValueError(
+                f"inputs: images must be at least of crop_size, {self.crop_size}, got {array.shape}"
+            )
         return array
 
     def _fresh_network(self, inputs: NDArray[Any], task: HashTask) -> EmbeddingNetwork:
         config, device = self._config, torch.device(self._config.device)
         backbone = copy.deepcopy(self.backbone)
-        in_dim = inputs.shape[1] if backbone is None else backbone_width(backbone, inputs.shape[1])
+        in_dim = inputs.shape[1]
+        if backbone is not None:
+            in_dim = backbone_width(backbone, self.crop_size or inputs.shape[1])
         with seeded(config.seed, INITIAL_WEIGHTS, device=device):
-            head = HashHead(in_dim, task.out_dim, config.hidden_dim, config.dropout)
-            network = EmbeddingNetwork(head, backbone).to(device)
+            head = HashHead(
+                in_dim, task.out_dim, config.hidden_dim, config.dropout, normalise=False
+            )
+            network = EmbeddingNetwork(head, backbone, self.crop_size, self.evaluation_crops)
+            network.to(device)
             if backbone is None:
                 head.fit_scaling(inputs, task.rows)
             else:
@@ -325,11 +353,13 @@ class DeepHashing(Baseline):
 
 
 def augmented(network: EmbeddingNetwork, inputs: Tensor) -> Tensor:
-    """A batch to train on: images mirrored and shifted at random, features as they are.
+    """A batch to train on: images mirrored, shifted or cropped at random; features as they are.
 
     Chance is drawn from torch's own generator of the processor.
     """
-    return inputs if network.backbone is None else augment(inputs, torch.default_generator)
+    if network.backbone is None:
+        return inputs
+    return augment(inputs, torch.default_generator, network.crop_size)
 
 
 def check_number(name: str, value: float) -> float:

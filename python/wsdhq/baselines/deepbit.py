@@ -114,9 +114,9 @@ class DeepBit(DeepHashing):
     over the batch, M_theta the outputs for a transformed image and C its weight. All three
     are means over images and bits, so that the weights mean the same for any length and batch.
 
-    With a backbone the views of an image are two random mirrorings and shifts of it, one of
-    them turned by -10, -5, 0, 5 or 10 degrees as well. Features cannot be turned: there the two
-    views differ by noise and by dropout, which ask for less than a rotation of the image does.
+    With a backbone the views of an image are two random mirrorings and shifts (or crops) of it,
+    one of them turned by -10, -5, 0, 5 or 10 degrees as well. Features cannot be turned: there
+    the two views differ by noise and by dropout, which ask for less than a turn of the image.
 
     The hash layer stands directly on the features, as in the released code, which keeps the
     layers below fixed. Nothing in the objective holds bits apart: training that goes on lowers
@@ -126,7 +126,7 @@ class DeepBit(DeepHashing):
     Parameters
     ----------
     bits, seed, threads, epochs, batch_size, learning_rate, head_rate_factor, hidden_dim, dropout,
-    backbone, device
+    backbone, crop_size, evaluation_crops, device
         As in `DeepHashing`.
     quantisation_weight, distribution_weight, invariance_weight : float
         alpha, beta and gamma, at least 0; 1 each in the paper.
@@ -154,6 +154,8 @@ class DeepBit(DeepHashing):
         hidden_dim: int | None = None,
         dropout: float = 0.2,
         backbone: nn.Module | None = None,
+        crop_size: int | None = None,
+        evaluation_crops: str = "centre",
         device: str = "cpu",
         quantisation_weight: float = 1.0,
         distribution_weight: float = 1.0,
@@ -171,6 +173,8 @@ class DeepBit(DeepHashing):
             hidden_dim=hidden_dim,
             dropout=dropout,
             backbone=backbone,
+            crop_size=crop_size,
+            evaluation_crops=evaluation_crops,
             device=device,
         )
         self.quantisation_weight = check_number("quantisation_weight", quantisation_weight)
@@ -213,7 +217,7 @@ class DeepBit(DeepHashing):
                 None,
             )
         steps = torch.randint(-_MOST_STEPS, _MOST_STEPS + 1, (len(inputs),)).float()
-        turned = rotated(augmented(network, inputs), _STEP_DEGREES * steps)
+        turned = augmented(network, rotated(inputs, _STEP_DEGREES * steps))
         return augmented(network, inputs), turned, torch.exp(-steps.square() / 2)
 
 

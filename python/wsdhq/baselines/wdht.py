@@ -158,7 +158,7 @@ class WDHT(DeepHashing):
     Parameters
     ----------
     bits, seed, threads, epochs, batch_size, learning_rate, head_rate_factor, hidden_dim, dropout,
-    backbone, device
+    backbone, crop_size, evaluation_crops, device
         As in `DeepHashing`.
     margin : float
         Margin of the hinge, at least 0.
@@ -189,6 +189,8 @@ class WDHT(DeepHashing):
         hidden_dim: int | None = 512,
         dropout: float = 0.2,
         backbone: nn.Module | None = None,
+        crop_size: int | None = None,
+        evaluation_crops: str = "centre",
         device: str = "cpu",
         margin: float = 0.2,
         hinge_weight: float = 10.0,
@@ -206,6 +208,8 @@ class WDHT(DeepHashing):
             hidden_dim=hidden_dim,
             dropout=dropout,
             backbone=backbone,
+            crop_size=crop_size,
+            evaluation_crops=evaluation_crops,
             device=device,
         )
         self.margin = check_number("margin", margin)
@@ -224,11 +228,6 @@ class WDHT(DeepHashing):
             raise TypeError(
                 f"word_vectors: {self.name} needs a WordVectors, "
                 f"got {type(data.word_vectors).__name__}"
-            )
-        if len(data.tags) != len(data.inputs):
-            raise ValueError(
-                f"tags: expected a tag set for each of the {len(data.inputs)} rows of inputs, "
-                f"got {len(data.tags)}"
             )
         means = mean_tag_vectors(data.tags, data.word_vectors)
         rows = np.flatnonzero(means.any(axis=1))
