@@ -23,6 +23,7 @@ COMMANDS = {
     "index": "codes",
     "search": "search",
     "evaluate": "evaluate",
+    "reproduce": "reproduce",
     "bench": "bench",
 }
 
