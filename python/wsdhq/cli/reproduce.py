@@ -14,7 +14,7 @@ import typer
 from wsdhq._files import write_text
 from wsdhq.cli.console import bar_for, print_table, say, say_skipped
 from wsdhq.cli.options import Threads, about, check_folder_of
-from wsdhq.cli.settings import read_settings
+from wsdhq.cli.settings import read_pairs, read_settings
 from wsdhq.data import load
 from wsdhq.embed.config import TrainConfig
 from wsdhq.reproduce import (
@@ -36,7 +36,7 @@ from wsdhq.reproduce import (
 from wsdhq.reproduce.exports import curves_csv, precision_csv, sweep_csv, table_csv
 from wsdhq.reproduce.figures import curve_figure, precision_figure, save_figure, sweep_figure
 from wsdhq.reproduce.paper import BITS, DATASETS
-from wsdhq.reproduce.plan import rows_of
+from wsdhq.reproduce.plan import FIGURE_BITS, GAMMAS, WEIGHTS, rows_of
 from wsdhq.reproduce.summary import Results
 from wsdhq.reproduce.tables import SPREAD_NOTE, About, markdown, table_rows
 
@@ -51,6 +51,17 @@ _FIGURES = {
     "fig3": (curves_csv, curve_figure),
     "fig4": (precision_csv, precision_figure),
     "fig5": (sweep_csv, sweep_figure),
+}
+_WIDTHS = ", ".join(map(str, BITS))
+_TITLES = {
+    "table1": f"table1: MAP of all methods at {_WIDTHS} bits",
+    "table2": f"table2: MAP of WSDHQ and its variants at {_WIDTHS} bits",
+    "fig3": f"fig3: precision-recall curves at {FIGURE_BITS} bits",
+    "fig4": f"fig4: precision of the first N results at {FIGURE_BITS} bits",
+    "fig5": f"fig5: MAP at {FIGURE_BITS} bits; WSDHQ with gamma of "
+    + ", ".join(f"{value:g}" for value in GAMMAS)
+    + " and lambda of "
+    + ", ".join(f"{value:g}" for value in WEIGHTS),
 }
 
 
@@ -95,6 +106,12 @@ def reproduce(
     backbone_weights: Annotated[
         Path | None, typer.Option(help="Weights that the backbone begins with.")
     ] = None,
+    loading: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--load", metavar="NAME=VALUE", help="Of the data set's reader: num_queries=1000."
+        ),
+    ] = None,
     setting: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="A setting of WSDHQ and its variants."),
@@ -129,6 +146,9 @@ def reproduce(
     settings = {**usual, **read_settings(setting or [], _TAKEN)}
     with about("--set"):
         TrainConfig(out="-", tags="-", features="-", device=device, **settings)
+    options = read_pairs(loading or [], "--load")
+    if "seed" in options:
+        raise ValueError("--load: seed is that of each repetition, see --seeds")
     folder = _output_folder(out, dataset)
     for path, option in ((features, "--features"), (word_vectors, "--word-vectors"),
                          (backbone_weights, "--backbone-weights")):  # fmt: skip
@@ -151,6 +171,7 @@ def reproduce(
             root=data,
             out=folder,
             load=load,
+            options=options,
             settings=settings,
             features=features,
             word_vectors=word_vectors,
@@ -185,7 +206,7 @@ class _Job:
             listener = Listener(say, bar.stage, bar.advance_to, say_skipped)
             self.source.listener = listener
             work = Work(work.runs, work.threads, work.device, work.keep_runs, listener)
-            materials = {seed: self.source.materials(seed) for seed in self.plan.seeds}
+            materials = self._materials()
             first = materials[self.plan.seeds[0]]
             shown = self._about(first)
             for line in shown.summary:
@@ -210,6 +231,14 @@ class _Job:
         if self.plan.target.startswith("table"):
             _print_tables(self.plan, shown, results)
         say(f"wrote {', '.join(str(path) for path in written)}")
+
+    def _materials(self) -> dict[int, Materials]:
+        try:
+            return {seed: self.source.materials(seed) for seed in self.plan.seeds}
+        except TypeError as error:
+            if "unexpected keyword" not in str(error):
+                raise
+            raise TypeError(f"--load: the reader of {self.source.name}: {error}") from error
 
     def _about(self, materials: Materials) -> About:
         known = materials.dataset.groupings
@@ -254,7 +283,11 @@ def _print_tables(plan: Plan, shown: About, results: Results) -> None:
 def _print_rows(targets: tuple[str, ...]) -> None:
     for target in targets:
         names = rows_of(target)
+        if len(targets) > 1 and target in ("fig3", "fig4"):
+            typer.echo(f"{_TITLES[target]}; the rows of table1\n")
+            continue
         made = make_methods(names, {})
+        columns = ["row", "in the paper", "learns from", "settings", "reference"]
         rows = [
             [
                 name,
@@ -265,19 +298,13 @@ def _print_rows(targets: tuple[str, ...]) -> None:
             ]
             for name, method in made.items()
         ]
-        columns = ["row", "in the paper", "learns from", "settings", "reference"]
-        print_table(_title(target), columns, rows, texts=columns)
+        if not any(row[3] for row in rows):
+            columns, rows = _without(columns, 3), [_without(row, 3) for row in rows]
+        print_table(_TITLES[target], columns, rows, texts=columns)
 
 
-def _title(target: str) -> str:
-    widths = ", ".join(map(str, BITS))
-    return {
-        "table1": f"table1: MAP of all methods at {widths} bits",
-        "table2": f"table2: MAP of WSDHQ and its variants at {widths} bits",
-        "fig3": "fig3: precision-recall curves at 32 bits",
-        "fig4": "fig4: precision of the first N results at 32 bits",
-        "fig5": "fig5: MAP of WSDHQ over gamma and lambda at 32 bits; WSDHQ_2 is lambda = 0",
-    }[target]
+def _without(cells: list[str], place: int) -> list[str]:
+    return [*cells[:place], *cells[place + 1 :]]
 
 
 def _shown(value: Any) -> str:

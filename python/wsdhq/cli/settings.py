@@ -9,7 +9,7 @@ from typing import Any
 
 from wsdhq.embed.config import TrainConfig
 
-__all__ = ["read_settings"]
+__all__ = ["read_pairs", "read_settings"]
 
 
 def read_settings(pairs: Sequence[str], taken: Collection[str]) -> dict[str, Any]:
@@ -29,16 +29,38 @@ def read_settings(pairs: Sequence[str], taken: Collection[str]) -> dict[str, Any
         that is taken or given twice.
     """
     known = sorted(field.name for field in fields(TrainConfig))
+    values = read_pairs(pairs, "--set")
+    for name in values:
+        if name not in known:
+            raise ValueError(f"--set: there is no setting {name!r}; known: {', '.join(known)}")
+        if name in taken:
+            raise ValueError(f"--set: {name} is given twice, or by an option of its own too")
+    return values
+
+
+def read_pairs(pairs: Sequence[str], option: str) -> dict[str, Any]:
+    """Read an option that was given as NAME=VALUE, perhaps several times.
+
+    Parameters
+    ----------
+    pairs : sequence of str
+        Values are TOML, bare words or `none`.
+    option : str
+        What messages call it.
+
+    Raises
+    ------
+    ValueError
+        A pair of another form, or a name that is given twice.
+    """
     values: dict[str, Any] = {}
     for pair in pairs:
         name, equals, text = pair.partition("=")
         name = name.strip()
         if not equals:
-            raise ValueError(f"--set: expected NAME=VALUE, got {pair!r}")
-        if name not in known:
-            raise ValueError(f"--set: there is no setting {name!r}; known: {', '.join(known)}")
-        if name in taken or name in values:
-            raise ValueError(f"--set: {name} is given twice, or by an option of its own too")
+            raise ValueError(f"{option}: expected NAME=VALUE, got {pair!r}")
+        if name in values:
+            raise ValueError(f"{option}: {name} is given twice, or by an option of its own too")
         values[name] = _parse(text.strip())
     return values
 

@@ -16,15 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wsdhq._files import write_json, write_text
+from wsdhq._files import write_text
 from wsdhq.data import SkippedImage, TaggedImages, read_features
 from wsdhq.embed.config import TrainConfig
-from wsdhq.embed.word_vectors import (
-    WordVectors,
-    load_word_vectors,
-    save_word_vectors,
-    train_word_vectors,
-)
+from wsdhq.embed.word_vectors import WordVectors, load_word_vectors
 from wsdhq.reproduce.extraction import (
     Extract,
     Extracted,
@@ -33,10 +28,11 @@ from wsdhq.reproduce.extraction import (
     load_or_extract,
     make_seeded_backbone,
 )
-from wsdhq.reproduce.identity import checksum, file_checksum, noted
+from wsdhq.reproduce.identity import checksum, file_checksum
 from wsdhq.reproduce.inputs import FeatureInputs, ImageInputs, Inputs
 from wsdhq.reproduce.listener import Listener
 from wsdhq.reproduce.rows import Rows, quick_rows
+from wsdhq.reproduce.word_vectors import keep_word_vectors
 
 __all__ = ["Materials", "Source", "setting"]
 
@@ -57,7 +53,9 @@ class Source:
         Folder for what is computed once and kept: features, word vectors.
     load : callable
         As `wsdhq.data.load`.
-    settings : dict
+    options : mapping
+        Further options of the layout's loader.
+    settings : mapping
         Settings of `TrainConfig` that the embeddings begin with; sizes of images and of word
         vectors are taken from it.
     features : Path or None
@@ -84,6 +82,7 @@ class Source:
     root: Path
     out: Path
     load: Load
+    options: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     features: Path | None = None
     word_vectors: Path | None = None
@@ -105,7 +104,7 @@ class Source:
             The data set is not as its layout says, has no labels, or its features are not
             one row per image; the message names the file.
         """
-        return Materials(self, seed, self.load(self.name, self.root, seed=seed))
+        return Materials(self, seed, self.load(self.name, self.root, seed=seed, **self.options))
 
     def checksum_of(self, path: Path) -> str:
         """CRC-32 of a file, which is read once: word vectors can be gigabytes."""
@@ -145,6 +144,11 @@ class Materials:
             )
         self.feature_file = source.features or dataset.features
         self.deep_from_images = self.feature_file is None or source.backbone is not None
+        if self.deep_from_images and not dataset.images:
+            raise ValueError(
+                f"{source.root}: the data set has no images to learn from"
+                + ("" if self.feature_file is None else f" through {source.backbone!r}")
+            )
         rows = Rows(dataset.query, dataset.database, dataset.train)
         self._chosen = quick_rows(rows, seed) if source.quick else rows
         for name, chosen in zip(Rows._fields, self._chosen):
@@ -181,6 +185,7 @@ class Materials:
         groupings = self.dataset.groupings
         return {
             "name": self.source.name,
+            "options": dict(self.source.options),
             "quick": self.source.quick,
             "images": len(self.dataset),
             "tags": checksum("\t".join(tags).encode() for tags in self.dataset.tags),
@@ -254,32 +259,16 @@ class Materials:
 
         Read from the file that is given, or trained; kept beside the results.
         """
-        tag_sets = self.tags(self.train)
-        path = self.source.out / f"word_vectors-seed{self.seed}.txt"
-        about = {
-            "of": self.describe_word_vectors(),
-            "tags": checksum("\t".join(tags).encode() for tags in tag_sets),
-            "seed": self.seed,
-        }
-        note = path.with_suffix(".json")
-        if path.is_file() and noted(note) == about:
-            return path
-        self.source.listener.stage("word vectors")
-        if self.source.word_vectors is not None:
-            words = {tag for tags in tag_sets for tag in tags}
-            vectors = load_word_vectors(self.source.word_vectors, words=words)
-        else:
-            vectors = train_word_vectors(
-                tag_sets,
-                dim=setting(self.source.settings, "word_dim"),
-                min_count=setting(self.source.settings, "min_count"),
-                epochs=setting(self.source.settings, "word_epochs"),
-                seed=self.seed,
-            )
-        note.unlink(missing_ok=True)
-        save_word_vectors(path, vectors)
-        write_json(note, about)
-        return path
+        names = {"word_dim": "dim", "min_count": "min_count", "word_epochs": "epochs"}
+        return keep_word_vectors(
+            self.source.out / f"word_vectors-seed{self.seed}.txt",
+            self.tags(self.train),
+            self.describe_word_vectors(),
+            self.source.word_vectors,
+            self.source.listener,
+            seed=self.seed,
+            **{name: setting(self.source.settings, field) for field, name in names.items()},
+        )
 
     @cached_property
     def word_vectors(self) -> WordVectors:
@@ -361,6 +350,9 @@ class Materials:
             source.listener,
             backbone=source.backbone_name,
             backbone_weights=source.backbone_weights,
+            threads=source.threads,
+            device=source.device,
+            progress=source.listener.advance,
             **self._sizes,
         )
 

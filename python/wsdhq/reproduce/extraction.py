@@ -126,6 +126,9 @@ def extract_with_backbone(
     image_size: int,
     crop_size: int | None,
     evaluation_crops: str,
+    threads: int | None = None,
+    device: str = "cpu",
+    progress: Callable[[float, float], None] | None = None,
 ) -> ExtractedFeatures:
     """The output of a backbone for each image that can be read.
 
@@ -136,19 +139,23 @@ def extract_with_backbone(
         Its name.
     backbone_weights : Path or None
         Weights; None draws random ones, the same each time.
-    image_size, crop_size, evaluation_crops
+    image_size, crop_size, evaluation_crops, threads, device
         As in `TrainConfig`.
+    progress : callable (done, total), optional
+        Called after every batch.
     """
     # Imported here: features that are given need no torch.
     from wsdhq.embed.extraction import extract_features
 
-    module = make_seeded_backbone(backbone, backbone_weights, seed=0)
+    module = make_seeded_backbone(backbone, backbone_weights, seed=0).to(device)
     found: ExtractedFeatures = extract_features(
         collection,
         module,
         image_size=image_size,
         crop_size=crop_size,
         evaluation_crops=evaluation_crops,
+        threads=threads,
+        progress=progress,
     )
     return found
 

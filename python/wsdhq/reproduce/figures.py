@@ -7,6 +7,7 @@ colour and by marker; ours is thicker and above all others. The legend stands be
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,7 @@ _STYLES = {
 _GROUPING_COLOURS = ("#1f4fc4", "#b3571b", "#1a8a6b", "#7a4fa3", "#8c6d1f")
 _GREY = "#555555"
 _MARKS = 8
+_PANELS_A_ROW = 3
 
 
 def curve_figure(plan: Plan, about: About, results: Results) -> Figure:
@@ -86,27 +88,33 @@ def precision_figure(plan: Plan, about: About, results: Results) -> Figure:
 def sweep_figure(plan: Plan, about: About, results: Results) -> Figure:
     """Figure 5: MAP over gamma and over lambda, with the rival as dotted lines."""
     from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
 
     parameters = list(dict.fromkeys(point.parameter for point in plan.points))
-    figure, panels = _panels([""] * len(parameters), "Sensitivity of WSDHQ", plan, about)
+    figure, panels = _panels(
+        [""] * len(parameters), "Sensitivity of WSDHQ", plan, about, sharey=True
+    )
     swept = {point.method for point in plan.points}
     rivals = [name for name in plan.rows if name not in swept]
     for axes, parameter in zip(panels, parameters):
         points = [point for point in plan.points if point.parameter == parameter]
         places = _places(axes, points)
-        for colour, grouping in zip(_repeated(_GROUPING_COLOURS), about.groupings):
+        for colour, grouping in zip(cycle(_GROUPING_COLOURS), about.groupings):
             _sweep(axes, plan, results, grouping, points, places, colour)
             for name in rivals:
                 spread = measured(gathered(results, name, plan.bits[0]), grouping, "map")
                 if spread is not None:
                     axes.axhline(spread.mean, color=colour, linestyle=":", linewidth=1.8)
-    handles = [
+    handles: list[Any] = [
         Line2D([], [], color=colour, marker=_MAIN_MARKER, linewidth=2.2)
-        for colour, _ in zip(_repeated(_GROUPING_COLOURS), about.groupings)
+        for colour, _ in zip(cycle(_GROUPING_COLOURS), about.groupings)
     ]
     names = [f"{_MAIN}, by {grouping}" for grouping in about.groupings]
     handles.append(Line2D([], [], color=_GREY, linestyle=":", linewidth=1.8))
     names.append(f"{', '.join(rivals)} (same colours)")
+    if len(plan.seeds) > 1:
+        handles.append(Patch(color=_GREY, alpha=0.2, linewidth=0))
+        names.append("lowest to highest seed")
     return _finished(figure, panels, f"MAP@{about.depth}", (handles, names))
 
 
@@ -117,15 +125,20 @@ def save_figure(path: Path, figure: Figure) -> None:
 
 
 def _panels(
-    titles: Sequence[str], what: str, plan: Plan, about: About
+    titles: Sequence[str], what: str, plan: Plan, about: About, sharey: bool = False
 ) -> tuple[Figure, list[Axes]]:
     # Imported here: matplotlib is only needed where there are figures.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(2.0 + 4.4 * len(titles), 4.3), layout="constrained")
+    columns = min(_PANELS_A_ROW, len(titles))
+    rows = -(-len(titles) // columns)
+    figure = Figure(figsize=(2.0 + 4.4 * columns, 0.6 + 4.1 * rows), layout="constrained")
     FigureCanvasAgg(figure)
-    panels = list(figure.subplots(1, len(titles), squeeze=False, sharey=False)[0])
+    grid = list(figure.subplots(rows, columns, squeeze=False, sharey=sharey).flat)
+    panels = grid[: len(titles)]
+    for axes in grid[len(titles) :]:
+        axes.set_visible(False)
     for axes, title in zip(panels, titles):
         if title:
             axes.set_title(f"by {title}", loc="left", fontsize=10.5)
@@ -134,8 +147,8 @@ def _panels(
     seeds = f"mean of {len(plan.seeds)} seeds" if len(plan.seeds) > 1 else "one seed"
     quick = ", quick run" if about.quick else ""
     figure.suptitle(
-        f"{what}: {TITLES[about.dataset]}, {plan.bits[0]} bits, {seeds}{quick}",
-        x=0.01, ha="left", fontsize=12, fontweight="bold",
+        f"{what}\n{TITLES[about.dataset]}, {plan.bits[0]} bits, {seeds}{quick}",
+        x=0.01, ha="left", fontsize=11,
     )  # fmt: skip
     return figure, panels
 
@@ -152,13 +165,15 @@ def _finished(
         for axes in panels:
             for handle, name in zip(*axes.get_legend_handles_labels()):
                 found.setdefault(name, handle)
-        # Ours was drawn last, and is named first; then the best lines from the top down.
-        order = sorted(found, key=lambda name: (name != _MAIN, name == "random"))
+        # In the order of the lines from the top down, so that eyes need not search.
+        order = sorted(found, key=lambda name: -float(np.mean(found[name].get_ydata())))
         legend = ([found[name] for name in order], order)
-    if legend[0]:
+    if any(axes.lines for axes in panels):
         figure.legend(*legend, loc="outside right center", frameon=False, handlelength=2.6)
     else:
-        panels[0].text(0.5, 0.5, "nothing computed yet", ha="center", transform=panels[0].transAxes)
+        for axes in panels:
+            axes.text(0.5, 0.5, "nothing computed yet", ha="center", transform=axes.transAxes)
+            axes.set(xticks=[], yticks=[])
     return figure
 
 
@@ -225,9 +240,3 @@ def _sweep(
         low = [spread.least for spread in found.values()]
         high = [spread.most for spread in found.values()]
         axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
-
-
-def _repeated(colours: Sequence[str]) -> Any:
-    from itertools import cycle
-
-    return cycle(colours)

@@ -149,7 +149,9 @@ class ImageInputs(Inputs):
         write_text(path, "".join(f"{each}\n" for each in paths))
         return path
 
-    def _decode(self, collection: ImageCollection, rows: NDArray[np.int64], progress: Any) -> Any:
+    def _decode(
+        self, collection: ImageCollection, rows: NDArray[np.int64], progress: Any
+    ) -> NDArray[np.uint8]:
         decoded = decode_images(
             collection, self._size, rows, threads=self._threads, progress=progress
         )

@@ -144,7 +144,8 @@ def compute_missing(
         try:
             result, clean_up = _compute(methods[cell.method], cell, data, work, depth)
         except (TypeError, ValueError) as error:
-            raise type(error)(f"{cell.title}: {error}") from error
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(f"{cell.title}: {error}") from error
         store.write(result)
         clean_up()
         results[cell] = result
