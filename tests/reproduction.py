@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -184,34 +182,19 @@ class DeepTagHash(SignHash):
     fitted: ClassVar[list[dict[str, Any]]] = []
 
 
-VARIANTS: dict[str, dict[str, Any]] = {
-    "WSDHQ": {},
-    "WSDHQ_G": {"num_neighbours": 0, "radius": 0.0},
-    "WSDHQ_N": {"normalise": False},
-    "WSDHQ_L": {"loss": "batch_hinge"},
-    "WSDHQ_2": {"quantisation_weight": 0.0},
-    "fixed margin": {"loss": "fixed_margin"},
-    "all negatives": {"num_negatives": None},
-    "no relaxation": {"relaxation": None},
-}
-
-
-def install_stand_ins(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """Put baselines, variants and presets of a test in place of the real ones."""
+def install_stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put baselines and settings of a test in place of the real ones."""
     import wsdhq.baselines
+    from wsdhq.embed import presets
 
     def baseline_class(name: str) -> type[SignHash]:
         return DeepTagHash if name in ("WDHT", "DeepBit") else SignHash
 
     monkeypatch.setattr(wsdhq.baselines, "baseline_class", baseline_class, raising=False)
-    presets = {name: dict(TINY) for name in ("mirflickr25k", "nuswide", "folder")}
-    for module, content in (("variants", VARIANTS), ("presets", presets)):
-        made = ModuleType(f"wsdhq.embed.{module}")
-        setattr(made, module.upper(), content)
-        monkeypatch.setitem(sys.modules, f"wsdhq.embed.{module}", made)
+    # Trainings of a second.
+    monkeypatch.setitem(presets.PRESETS, "folder", dict(TINY))
     for each in (SignHash, DeepTagHash):
         monkeypatch.setattr(each, "fitted", [])
-    return SimpleNamespace(presets=presets)
 
 
 @dataclass

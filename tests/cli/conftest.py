@@ -152,7 +152,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Collection:
     _write_tags(folder, kinds, generator)
     _write_labels(folder, kinds, names)
     arguments = ("--images", folder / "images", *_settings(folder), "--queries", 30)
-    done("train", *arguments, "--epochs", 3, "--out", folder / "run")
+    done("train", *arguments, "--epochs", 8, "--out", folder / "run")
     done("index", folder / "run", "--codes", folder / "run/codes.npy", "--out", folder / "db")
     return Collection(folder, kinds, arguments)
 

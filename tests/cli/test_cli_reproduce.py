@@ -19,14 +19,12 @@ def data(tmp_path, monkeypatch):
     """A folder with the small data set, and stand-ins for what is not of this test."""
     root = tmp_path / "data"
     root.mkdir()
-    found = install_stand_ins(monkeypatch)
+    install_stand_ins(monkeypatch)
     loader = Loader()
     loader.changes["features"] = write_features(root / "features.npy")
     monkeypatch.setattr(command, "load", loader)
     arguments = ("--dataset", "folder", "--data", root, "--out", tmp_path / "out", "--threads", 1)
-    return SimpleNamespace(
-        root=root, out=tmp_path / "out", loader=loader, presets=found.presets, arguments=arguments
-    )
+    return SimpleNamespace(root=root, out=tmp_path / "out", loader=loader, arguments=arguments)
 
 
 SHORT = ("--seeds", 2, "--method", "LSH", "--method", "WSDHQ", "--bits")
@@ -173,7 +171,7 @@ def test_the_list_names_every_row(data, wsdhq):
     outcome = wsdhq.done("reproduce", "table2", "--list")
     for name in rows_of("table2"):
         assert name in outcome.out
-    for words in ("num_neighbours=0, radius=0.0", "num_negatives=none", "normalise=false",
+    for words in ("num_neighbours=0 radius=0.0", "num_negatives=none", "normalise=false",
                   "features or images, tags", "arXiv:2404.04998", "of this project"):  # fmt: skip
         assert words in outcome.out
     everything = wsdhq.done("reproduce", "--list").out

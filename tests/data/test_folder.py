@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import wsdhq.data
-from wsdhq.data.folder import TaggedImages, load
+from wsdhq.data.folder import load
 
 NAMES = ["im1.png", "im2.png", "im10.png"]
 
@@ -186,42 +186,10 @@ def test_errors_of_the_parts_come_through(root):
 
 def test_unknown_layouts_list_the_known_ones(root):
     with pytest.raises(
-        ValueError, match="no data set layout is called 'cifar': known are 'folder'"
+        ValueError,
+        match="no data set layout is called 'cifar': known are 'mirflickr25k', 'nuswide', 'folder'",
     ):
         wsdhq.data.load("cifar", root)
-
-
-def tagged(**changes):
-    parts = {
-        "images": ["a", "b"],
-        "tags": [["x"], []],
-        "labels": np.ones((2, 1), dtype=np.uint8),
-        "label_names": ("x",),
-        "query": np.array([0]),
-        "database": np.array([1]),
-        "train": np.array([1]),
-    }
-    return TaggedImages(**(parts | changes))
-
-
-def test_consistent_parts_make_a_data_set():
-    assert len(tagged()) == 2
-
-
-@pytest.mark.parametrize(
-    ("changes", "error", "words"),
-    [
-        ({"tags": [[]]}, ValueError, "tags must be of 2 images, got 1"),
-        ({"labels": np.ones((2, 1))}, TypeError, "labels must be uint8, got float64"),
-        ({"label_names": ()}, ValueError, r"here \(2, 0\), got \(2, 1\)"),
-        ({"query": np.array([2])}, ValueError, r"query\[0\] is 2"),
-        ({"database": np.array([-1])}, ValueError, r"database\[0\] is -1"),
-        ({"train": np.array([0.5])}, TypeError, "train must hold integer"),
-    ],
-)
-def test_inconsistent_data_sets_cannot_be_made(changes, error, words):
-    with pytest.raises(error, match=words):
-        tagged(**changes)
 
 
 def test_data_needs_neither_pillow_nor_the_other_halves(root):
@@ -240,3 +208,78 @@ else:
     raise AssertionError("an image was decoded without Pillow")
 """
     subprocess.run([sys.executable, "-c", program, str(root / "images")], check=True, timeout=60)
+
+
+def test_groupings_are_kept_beside_their_join(root):
+    assert load(root).groupings == {}
+    (root / "labels.csv").write_text("id,sub,hue\n1,pet,red\n2,tool,red\n10,pet,\n")
+    groupings = load(root).groupings
+    assert {name: grouping.names for name, grouping in groupings.items()} == {
+        "sub": ("pet", "tool"),
+        "hue": ("red",),
+    }
+    np.testing.assert_array_equal(groupings["hue"].matrix, [[1], [1], [0]])
+    assert list(load(root, grouping="hue").groupings) == ["hue"]
+
+
+def test_labels_that_join_to_equal_names_are_refused(root):
+    (root / "labels.csv").write_text("a,a: b\nb: c,c\nb: c,c\nb: c,c\n")
+    with pytest.raises(ValueError, match=r"labels\.csv: label names must differ, .*'a: b: c'"):
+        load(root)
+
+
+def test_training_rows_may_be_part_of_the_database(root):
+    data = load(root, num_queries=1, num_train=1, seed=3)
+    query, database, train = wsdhq.data.split_collection(3, 1, 1, 3)
+    np.testing.assert_array_equal(data.query, query)
+    np.testing.assert_array_equal(data.database, database)
+    np.testing.assert_array_equal(data.train, train)
+    with pytest.raises(ValueError, match=r"num_train must be from 1 to .* got 3"):
+        load(root, num_queries=1, num_train=3)
+
+
+def test_features_lie_beside_the_images(root):
+    assert load(root).features is None
+    np.save(root / "features.npy", np.ones((3, 5), dtype=np.float32))
+    data = load(root)
+    assert data.features == root / "features.npy"
+    assert len(data.images) == 3
+    np.save(root / "features.npy", np.ones((2, 5), dtype=np.float32))
+    with pytest.raises(ValueError, match=r"features\.npy: .* each of the 3 images .* \(2, 5\)"):
+        load(root)
+
+
+def test_images_may_be_left_out_where_features_are(root):
+    np.save(root / "features.npy", np.ones((3, 5), dtype=np.float32))
+    (root / "labels.csv").write_text("image,cat\nim1.png,1\nim2.png,0\nim10.png,1\n")
+    (root / "images").rename(root / "pictures")
+    data = load(root, num_queries=1)
+    assert data.images == []
+    assert len(data) == len(data.tags) == 3
+    assert data.labels.tolist() == [[1], [0], [1]]
+    assert len(data.database) == 2
+    assert data.summary[0] == f"images of {root / 'features.npy'}: 3"
+    with pytest.raises(ValueError, match="no images to open, only features"):
+        data.open()
+    (root / "labels.csv").write_text("cat\n1\n0\n")
+    with pytest.raises(ValueError, match=r"labels\.csv: .*labels for 2 images, but tags for 3"):
+        load(root)
+
+
+def test_summary_counts_what_was_read(root):
+    (root / "labels.csv").write_text("id,sub,hue\n1,pet,red\n2,tool,red\n10,pet,\n")
+    assert load(root, num_queries=1).summary == (
+        f"images of {root / 'images'}: 3",
+        "images without a tag: 1",
+        "labels (by sub, hue): 3",
+        "split: 1 queries, 2 in the database, 2 to learn from",
+    )
+
+
+def test_options_are_those_of_the_layout(root):
+    assert len(wsdhq.data.load("folder", root, num_queries=2).query) == 2
+    with pytest.raises(
+        TypeError,
+        match="'folder' has no option 'num_labels': known are grouping, num_queries, num_train, s",
+    ):
+        wsdhq.data.load("folder", root, num_labels=24)

@@ -1,59 +1,25 @@
 import io
 import os
-import signal
-import struct
 import subprocess
 import sys
-import threading
-import time
 import zipfile
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from wsdhq.data.images import (
-    ImageCollection,
-    SkippedImage,
-    UnreadableImage,
-    decode_images,
-    open_images,
+from made_images import (
+    damage_entry,
+    encoded,
+    grey,
+    noisy_jpeg,
+    pixel_bomb,
+    write_folder,
+    write_zip,
 )
-
-
-def encoded(colour=(200, 30, 60), size=(20, 30), extension="JPEG", mode="RGB", **options):
-    file = io.BytesIO()
-    Image.new(mode, size, colour).save(file, extension, **options)
-    return file.getvalue()
-
-
-def noisy_jpeg(seed=0, size=(64, 48)):
-    pixels = np.random.default_rng(seed).integers(0, 256, size=(size[1], size[0], 3))
-    file = io.BytesIO()
-    Image.fromarray(pixels.astype(np.uint8)).save(file, "JPEG")
-    return file.getvalue()
-
-
-def grey(level):
-    """Return a PNG of one grey level, by which rows can be told apart after decoding."""
-    return encoded((level, level, level), extension="PNG")
-
-
-def write_folder(root, files):
-    for name, content in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    return root
-
-
-def write_zip(path, files):
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return path
+from wsdhq.data.decoding import decode_images
+from wsdhq.data.images import UnreadableImage, open_images
 
 
 def test_folder_is_read_in_natural_order_of_relative_paths(tmp_path):
@@ -292,12 +258,6 @@ def test_jpeg_may_be_decoded_smaller_but_never_below_at_least(tmp_path):
     assert open_one(tmp_path, content, at_least=121).size == (320, 240)
 
 
-def pixel_bomb():
-    header = b"IHDR" + struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
-    check = struct.pack(">I", zlib.crc32(header))
-    return b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0d" + header + check + b"\x00\x00\x00\x09IDAT"
-
-
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -345,14 +305,6 @@ def test_files_that_cannot_be_read(tmp_path, monkeypatch):
     monkeypatch.setattr("wsdhq.data.images._LARGEST_FILE", 10)
     with pytest.raises(UnreadableImage, match="bytes are more than the 10 of the largest file"):
         images.open(3)
-
-
-def damage_entry(path, name, find, replacement):
-    content = path.read_bytes()
-    with zipfile.ZipFile(path) as archive:
-        start = archive.getinfo(name).header_offset
-    place = content.index(find, start)
-    path.write_bytes(content[:place] + replacement + content[place + len(find) :])
 
 
 def test_zip_entries_that_cannot_be_read(tmp_path, monkeypatch):
@@ -427,179 +379,3 @@ assert all(os.waitpid(child, 0)[1] == 0 for child in children)
     files = {f"{number}.jpg": noisy_jpeg(number) for number in range(40)}
     path = write_zip(tmp_path / "images.zip", files)
     subprocess.run([sys.executable, "-c", program, str(path)], check=True, timeout=60)
-
-
-def test_pixels_are_those_of_the_rows(tmp_path):
-    write_folder(tmp_path, {f"{level}.png": grey(level) for level in range(100)})
-    decoded = decode_images(open_images(tmp_path), 5)
-    assert decoded.pixels.shape == (100, 5, 5, 3)
-    assert decoded.pixels.dtype == np.uint8
-    assert decoded.kept.dtype == np.int64
-    np.testing.assert_array_equal(decoded.kept, np.arange(100))
-    np.testing.assert_array_equal(decoded.pixels[:, 4, 0, 1], np.arange(100))
-    assert decoded.skipped == []
-
-
-def test_resize_is_anti_aliased_and_ignores_proportions(tmp_path):
-    # Stripes one pixel wide average out; without anti-aliasing some would survive.
-    pixels = np.zeros((90, 60, 3), dtype=np.uint8)
-    pixels[:, ::2] = 254
-    Image.fromarray(pixels).save(tmp_path / "stripes.png")
-    decoded = decode_images(open_images(tmp_path), 6)
-    np.testing.assert_allclose(decoded.pixels, 127, atol=6)
-
-    halves = np.zeros((10, 100, 3), dtype=np.uint8)
-    halves[:, 50:] = 255
-    Image.fromarray(halves).save(tmp_path / "stripes.png")
-    decoded = decode_images(open_images(tmp_path), 8)
-    np.testing.assert_array_equal(decoded.pixels[0, :, [0, 1, 6, 7], 0].T, [[0, 0, 255, 255]] * 8)
-
-
-BAD = {
-    "03.png": b"",
-    "17.png": b"this is text",
-    "18.png": noisy_jpeg()[:1500],
-    "39.png": pixel_bomb(),
-}
-
-
-@pytest.mark.parametrize("kind", ["folder", "zip", "list"])
-@pytest.mark.parametrize("threads", [1, 4])
-def test_unreadable_images_are_left_out_and_shift_nothing(tmp_path, kind, threads):
-    files = {f"{level:02}.png": grey(level) for level in range(40)} | BAD
-    if kind == "zip":
-        source = write_zip(tmp_path / "images.zip", files)
-        damage_entry(source, "25.png", b"PK\x03\x04", b"PK\x00\x00")
-    else:
-        source = write_folder(tmp_path / "images", files)
-        (source / "25.png").unlink()
-        (source / "list.txt").write_text("\n".join(files))
-        if kind == "list":
-            source = source / "list.txt"
-        else:
-            (source / "25.png").write_bytes(b"x")
-    with open_images(source) as images:
-        decoded = decode_images(images, 3, threads=threads)
-    bad = [3, 17, 18, 25, 39]
-    np.testing.assert_array_equal(decoded.kept, [row for row in range(40) if row not in bad])
-    np.testing.assert_array_equal(decoded.pixels[:, 1, 1, 0], decoded.kept)
-    assert [(image.row, image.name) for image in decoded.skipped] == [
-        (row, f"{row:02}.png") for row in bad
-    ]
-    assert decoded.skipped[0] == SkippedImage(3, "03.png", "the file is empty (0 bytes)")
-    assert all(image.reason for image in decoded.skipped)
-
-
-def test_chosen_rows_keep_their_order_and_may_repeat(tmp_path):
-    files = {f"{level:02}.png": grey(level) for level in range(40)} | BAD
-    images = open_images(write_folder(tmp_path, files))
-    decoded = decode_images(images, 2, rows=[30, 17, 2, 30, 3])
-    assert decoded.kept.tolist() == [30, 2, 30]
-    assert decoded.pixels[:, 0, 0, 0].tolist() == [30, 2, 30]
-    assert [image.row for image in decoded.skipped] == [17, 3]
-
-
-@pytest.mark.parametrize("threads", [1, 5])
-def test_jpegs_are_decoded_at_twice_the_size_at_any_number_of_threads(tmp_path, threads):
-    files = {f"{number:02}.jpg": noisy_jpeg(number, (96, 64)) for number in range(40)}
-    images = open_images(write_folder(tmp_path, files))
-    for row, pixels in enumerate(decode_images(images, 16, threads=threads).pixels):
-        reduced = images.open(row, at_least=32)
-        assert reduced.size == (48, 32)
-        expected = reduced.resize((16, 16), Image.Resampling.BILINEAR, reducing_gap=2.0)
-        np.testing.assert_array_equal(pixels, np.asarray(expected))
-
-
-def test_no_rows_give_an_empty_result(tmp_path):
-    images = open_images(write_folder(tmp_path, {"a.png": grey(1)}))
-    decoded = decode_images(images, 4, rows=[])
-    assert (decoded.pixels.shape, decoded.kept.shape) == ((0, 4, 4, 3), (0,))
-    assert decoded.skipped == []
-
-
-def test_no_readable_image_at_all_is_an_error(tmp_path):
-    images = open_images(write_folder(tmp_path, {"a.png": b"", "b.png": b"text"}))
-    with pytest.raises(
-        ValueError, match=r"none of the 2 images can be read; the first, a\.png: .*empty"
-    ):
-        decode_images(images, 4)
-
-
-@pytest.mark.parametrize(
-    ("options", "error", "words"),
-    [
-        ({"size": 0}, ValueError, "size must be at least 1, got 0"),
-        ({"size": 4.0}, TypeError, "size must be an integer, got 4.0"),
-        ({"threads": 0}, ValueError, "threads must be at least 1, got 0"),
-        ({"threads": "2"}, TypeError, "threads must be an integer"),
-        ({"rows": [1]}, ValueError, r"rows\[0\] is 1: expected a row number from 0 to 0"),
-        ({"rows": [0.5]}, TypeError, "rows must hold integer"),
-    ],
-)
-def test_bad_arguments_are_named(tmp_path, options, error, words):
-    images = open_images(write_folder(tmp_path, {"a.png": grey(1)}))
-    with pytest.raises(error, match=words):
-        decode_images(images, **{"size": 4, **options})
-
-
-def test_progress_counts_up_to_the_total(tmp_path):
-    files = {f"{level:02}.png": grey(level) for level in range(40)} | BAD
-    calls = []
-    decode_images(
-        open_images(write_folder(tmp_path, files)),
-        4,
-        progress=lambda done, total: calls.append((done, total)),
-    )
-    done = [call[0] for call in calls]
-    assert done == sorted(set(done))
-    assert len(done) > 1
-    assert calls[-1] == (40, 40)
-    assert {total for _, total in calls} == {40}
-
-
-class SlowImages(ImageCollection):
-    """Images that each take a while, and count how often they were read."""
-
-    def __init__(self, number, seconds):
-        super().__init__([str(row) for row in range(number)])
-        self.seconds = seconds
-        self.reads = 0
-
-    def _read(self, row):
-        self.reads += 1
-        time.sleep(self.seconds)
-        return grey(row % 256)
-
-
-def test_interrupt_stops_the_work_promptly():
-    images = SlowImages(2000, 0.02)
-    main = threading.main_thread().ident
-    timer = threading.Timer(0.3, lambda: signal.pthread_kill(main, signal.SIGINT))
-    start = time.monotonic()
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        decode_images(images, 4, threads=2)
-    assert time.monotonic() - start < 5
-    reads = images.reads
-    assert reads < 1000
-    time.sleep(0.1)
-    assert images.reads == reads, "threads went on after the call had ended"
-
-
-def test_exception_of_progress_stops_the_work():
-    def progress(done, total):
-        raise LookupError("enough")
-
-    images = SlowImages(2000, 0.02)
-    with pytest.raises(LookupError, match="enough"):
-        decode_images(images, 4, threads=1, progress=progress)
-    assert images.reads < 32, "the second task was not broken off"
-
-
-def test_lack_of_memory_is_no_unreadable_image():
-    class Hungry(SlowImages):
-        def _read(self, row):
-            raise MemoryError
-
-    with pytest.raises(MemoryError):
-        decode_images(Hungry(3, 0), 4)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from wsdhq.data.labels import Grouping, Labels, read_labels
+from wsdhq.data.labels import Grouping, Labels, join_groupings, read_labels
 
 
 @pytest.fixture
@@ -266,3 +266,51 @@ def test_other_order_is_found_by_the_first_row_that_differs(identifiers):
 def test_order_needs_as_many_images():
     with pytest.raises(ValueError, match="labels for 2 images, but 3 images"):
         identified("a", "b").check_order(["a", "b", "c"])
+
+
+def save_labels(tmp_path, names):
+    np.save(tmp_path / "labels.npy", np.array([[1, 0, 1], [0, 0, 1]]))
+    (tmp_path / "labels.json").write_bytes(names if isinstance(names, bytes) else names.encode())
+    return tmp_path / "labels.npy"
+
+
+def test_names_of_an_arrays_columns_lie_beside_it(tmp_path):
+    path = save_labels(tmp_path, '{"sub": ["pet", "töol"], "hue": ["pet"]}')
+    labels = read_labels(path)
+    assert list(labels.groupings) == ["sub", "hue"]
+    assert labels.groupings["sub"].names == ("pet", "töol")
+    np.testing.assert_array_equal(labels.groupings["sub"].matrix, [[1, 0], [0, 0]])
+    np.testing.assert_array_equal(labels.groupings["hue"].matrix, [[1], [1]])
+    (tmp_path / "labels.json").rename(tmp_path / "other.json")
+    assert read_labels(path).groupings["labels"].names == ("0", "1", "2")
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        ('{"a": ["x", "y"]}', r"labels\.json names 2 labels: expected 3, .* labels\.npy"),
+        ('{"a": ["x", "x", "y"]}', r"labels\.json: grouping 'a': label names must differ"),
+        ('["x", "y", "z"]', r"labels\.json: expected an object that holds a list"),
+        ('{"a": ["x", "y", 3]}', "expected an object that holds a list of label names"),
+        ('{"a": "xyz"}', "expected an object that holds a list of label names"),
+        ('{"a": ["x", "y", "z"], "b": []}', "expected an object that holds a list of label names"),
+        ("{}", r"labels\.json names 0 labels: expected 3"),
+        ("a: x", r"labels\.json: expected JSON in UTF-8"),
+        (b'{"a": ["\xff"]}', r"labels\.json: expected JSON in UTF-8"),
+        ("[" * 100_000, r"labels\.json: expected JSON in UTF-8"),
+    ],
+)
+def test_wrong_names_of_columns_are_refused(tmp_path, names, words):
+    with pytest.raises(ValueError, match=words):
+        read_labels(save_labels(tmp_path, names))
+
+
+def test_groupings_are_joined_under_their_titles():
+    first = Grouping(("x", "y"), np.array([[1, 0]], dtype=np.uint8))
+    second = Grouping(("x",), np.array([[1]], dtype=np.uint8))
+    joined = join_groupings({"a": first, "b": second})
+    assert joined.names == ("a: x", "a: y", "b: x")
+    np.testing.assert_array_equal(joined.matrix, [[1, 0, 1]])
+    assert join_groupings({"a": first}) is first
+    with pytest.raises(ValueError, match=r"need as many rows, got \{'a': 1, 'b': 2\}"):
+        join_groupings({"a": first, "b": Grouping(("x",), np.ones((2, 1), dtype=np.uint8))})

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from wsdhq.data.splits import check_rows, split_rows
+from wsdhq.data.splits import check_rows, split_collection, split_rows
 
 
 def test_split_follows_the_published_protocol():
@@ -80,3 +80,43 @@ def test_bad_rows_are_named(rows, num_rows, error, words):
 def test_huge_unsigned_rows_do_not_wrap_around():
     with pytest.raises(ValueError, match="18446744073709551615"):
         check_rows(np.array([2**64 - 1], dtype=np.uint64), 4)
+
+
+def test_training_rows_follow_the_queries_in_the_permutation():
+    permutation = np.random.default_rng(7).permutation(101)
+    query, database, train = split_collection(101, 20, 30, 7)
+    for found, expected in zip((query, database), split_rows(101, 20, 7)):
+        np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(train, sorted(permutation[20:50]))
+    assert query.dtype == database.dtype == train.dtype == np.int64
+    assert set(split_collection(101, 20, 10, 7)[2]) < set(train)
+
+
+def test_collection_split_is_frozen():
+    query, database, train = split_collection(10, 4, 4, seed=0)
+    assert query.tolist() == [4, 6, 2, 7]
+    assert database.tolist() == [0, 1, 3, 5, 8, 9]
+    assert train.tolist() == [0, 3, 5, 9]
+
+
+def test_training_set_is_the_database_by_default():
+    _, database, train = split_collection(10, 4)
+    np.testing.assert_array_equal(train, database)
+    np.testing.assert_array_equal(split_collection(10, 4, 6)[2], database)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ((10, 2, 9), ValueError, r"num_train must be from 1 to .*\(8: 10 rows less 2 q.* got 9"),
+        ((10, 2, 0), ValueError, "num_train must be from 1 .* got 0"),
+        ((10, 2, 1.5), TypeError, "num_train must be an integer, got 1.5"),
+        ((10, 10, 1), ValueError, "num_queries must be .* got 10"),
+        ((0, 0, 1), ValueError, "num_rows must be at least 1, got 0"),
+        ((10, 2, 1, -1), ValueError, "seed must not be negative, got -1"),
+        ((10, True, 1), TypeError, "num_queries must be an integer, got True"),
+    ],
+)
+def test_collection_split_names_the_wrong_argument(arguments, error, words):
+    with pytest.raises(error, match=words):
+        split_collection(*arguments)

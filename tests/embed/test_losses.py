@@ -7,11 +7,14 @@ import math
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from wsdhq.embed.losses import (
     adaptive_cosine_margin,
     adaptive_margin,
+    batch_hinge,
     cosine_quantization,
+    fixed_cosine_margin,
     semantic_metric,
 )
 
@@ -250,3 +253,91 @@ def test_semantic_metric_refuses():
         semantic_metric(np.ones((2, 3), dtype=np.int64))
     with pytest.raises(ValueError, match=r"sphere must have shape.*\(3,\)"):
         semantic_metric(np.ones(3))
+
+
+@pytest.mark.parametrize("normalise", [True, False])
+@pytest.mark.parametrize("margin", [0.0, 0.2, 1.5])
+def test_batch_hinge_equals_plain_loops(margin, normalise):
+    embeddings, sphere, positives = _problem(seed=3, batch=7, tags=6, dim=4)
+    positives[2] = False
+    rows = [row for row in range(7) if positives[row].any()]
+    assert 2 not in rows
+    means = {row: sphere[positives[row]].mean(dim=0) for row in rows}
+    total = 0.0
+    for n in rows:
+        r = embeddings[n] / (embeddings[n].norm() if normalise else 1.0)
+        for j in rows:
+            if j != n:
+                total += max(0.0, margin + float(means[j] @ r) - float(means[n] @ r))
+    loss = batch_hinge(embeddings, sphere, positives, margin, normalise=normalise)
+    assert float(loss) == pytest.approx(total / (len(rows) * (len(rows) - 1)), rel=1e-12)
+
+
+def test_batch_hinge_of_fewer_than_two_tagged_images_is_zero_and_has_a_gradient():
+    embeddings, sphere, positives = _problem(seed=3, batch=4, tags=6, dim=4)
+    positives[1:] = False
+    embeddings.requires_grad_()
+    loss = batch_hinge(embeddings, sphere, positives)
+    loss.backward()
+    assert loss.item() == 0
+    assert not embeddings.grad.any()
+
+
+def test_batch_hinge_moves_an_image_towards_its_tags_and_away_from_those_of_others():
+    sphere = torch.eye(3, dtype=torch.float64)
+    positives = torch.eye(3, dtype=torch.bool)
+    embeddings = torch.full((3, 3), 0.5, dtype=torch.float64, requires_grad=True)
+    batch_hinge(embeddings, sphere, positives).backward()
+    own = embeddings.grad.diagonal()
+    assert (own < 0).all()
+    assert (embeddings.grad[~positives] > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"margin": -0.1}, ValueError, "margin must be .* at least 0, got -0.1"),
+        ({"margin": float("nan")}, ValueError, "margin"),
+        ({"positives": torch.zeros(2, 4)}, TypeError, "positives must be a bool tensor.*float32"),
+        ({"sphere": torch.zeros(4, 5)}, ValueError, r"sphere must have 3 columns.*\(4, 5\)"),
+    ],
+)
+@pytest.mark.parametrize("loss", [batch_hinge, fixed_cosine_margin])
+def test_losses_with_a_fixed_margin_refuse(loss, change, error, message):
+    arguments = {
+        "embeddings": torch.zeros(2, 3),
+        "sphere": torch.zeros(4, 3),
+        "positives": torch.zeros(2, 4).bool(),
+    }
+    with pytest.raises(error, match=message):
+        loss(**(arguments | change))
+
+
+@pytest.mark.parametrize("num_negatives", [2, None])
+def test_fixed_margin_equals_plain_loops(num_negatives):
+    embeddings, sphere, positives = _problem(seed=4, batch=5, tags=7, dim=4)
+    total, pairs = 0.0, 0
+    for r, carried in zip(functional.normalize(embeddings, dim=1), positives):
+        cosine = [float(s @ r) for s in sphere]
+        others = sorted((j for j in range(7) if not carried[j]), key=lambda j: -cosine[j])
+        for i in range(7):
+            for j in others[:num_negatives] if carried[i] else ():
+                total += max(0.0, 0.6 - cosine[i] + cosine[j])
+                pairs += 1
+    loss = fixed_cosine_margin(embeddings, sphere, positives, 0.6, num_negatives)
+    assert float(loss) == pytest.approx(total / pairs, rel=1e-12)
+
+
+def test_margin_loss_without_normalisation_takes_inner_products():
+    embeddings, sphere, positives = _problem(seed=6, batch=5, tags=7, dim=4)
+    sphere = sphere * torch.linspace(0.3, 1.6, 7, dtype=torch.float64).unsqueeze(1)
+    total, pairs = 0.0, 0
+    for r, carried in zip(embeddings, positives):
+        for i in range(7):
+            for j in range(7):
+                if carried[i] and not carried[j]:
+                    margin = max(0.0, 1 - float(sphere[i] @ sphere[j])) ** 2 / 2
+                    total += max(0.0, margin - float(sphere[i] @ r) + float(sphere[j] @ r))
+                    pairs += 1
+    loss = adaptive_cosine_margin(embeddings, sphere, positives, 2.0, None, normalise=False)
+    assert float(loss) == pytest.approx(total / pairs, rel=1e-12)

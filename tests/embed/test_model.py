@@ -12,7 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from wsdhq.data import open_images
-from wsdhq.embed import TrainedModel
+from wsdhq.embed import TrainedModel, decoding
 from wsdhq.embed import model as model_module
 
 
@@ -120,7 +120,7 @@ def test_unreadable_images_stop_embed_and_are_told_by_embed_images(
 ):
     model, world = trained_on_images.model, trained_on_images.world
     # Parts of two images: the second part holds no image that can be read.
-    monkeypatch.setattr(model_module, "_DECODED_AT_ONCE", 2)
+    monkeypatch.setattr(decoding, "_LARGEST_PART", 2)
     paths = [world.folder / "images" / f"{row}.png" for row in range(6)]
     (tmp_path / "empty.png").write_bytes(b"")
     paths[2] = tmp_path / "empty.png"

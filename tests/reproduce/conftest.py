@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -46,9 +45,9 @@ def method() -> CountedMethod:
 
 
 @pytest.fixture
-def stand_ins(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """Baselines, variants and presets of a test in place of the real ones."""
-    return install_stand_ins(monkeypatch)
+def stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Baselines and settings of a test in place of the real ones."""
+    install_stand_ins(monkeypatch)
 
 
 @pytest.fixture

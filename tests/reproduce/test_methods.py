@@ -8,9 +8,10 @@ import logging
 import numpy as np
 import pytest
 
-from reproduction import TINY, VARIANTS, DeepTagHash, SignHash, write_images
+from reproduction import TINY, DeepTagHash, SignHash, write_images
 from wsdhq.data import read_tags
 from wsdhq.embed import TrainConfig, TrainedModel, train
+from wsdhq.embed.variants import VARIANTS
 from wsdhq.evaluation import evaluate_groupings
 from wsdhq.quant import AQDIndex
 from wsdhq.reproduce import Listener, Work
@@ -202,7 +203,7 @@ def test_variants_differ_in_nothing_but_their_changes(name, source):
     materials = source.materials(0)
     usual = embedding(source).identity(Cell("WSDHQ", 8, 0), materials)
     variant = embedding(source, name).identity(Cell(name, 8, 0), materials)
-    expected = {**usual, "settings": {**usual["settings"], **VARIANTS[name]}}
+    expected = {**usual, "settings": {**usual["settings"], **VARIANTS[name].settings}}
     assert variant == expected
     # As JSON keeps it, it is still the same.
     assert json.loads(json.dumps(variant)) == variant

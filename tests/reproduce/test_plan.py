@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from wsdhq.embed.presets import PRESETS
 from wsdhq.reproduce.cells import Cell
 from wsdhq.reproduce.plan import (
     FIGURE_BITS,
@@ -86,14 +87,16 @@ def test_unknown_names_are_answered_with_the_known_ones():
         base_settings("cifar", {})
 
 
-def test_settings_are_those_of_the_preset_unless_given(stand_ins):
-    stand_ins.presets["nuswide"] |= {"gamma": 2.0, "num_train": 10_000, "split_seed": 4}
+def test_settings_are_those_of_the_preset_unless_given():
     settings = base_settings("nuswide", {"gamma": 3.0}, backbone="small")
     assert settings["gamma"] == 3.0
-    assert settings["word_dim"] == 8
+    assert settings["word_dim"] == PRESETS["nuswide"]["word_dim"] == 300
+    assert settings["crop_size"] == 227
     assert settings["backbone"] == "small"
+    assert base_settings("mirflickr25k", {})["backbone"] == "alexnet"
     # The split is the data set's, and its training rows are all there is to train on.
-    assert not {"num_train", "split_seed"} & set(settings)
+    assert "num_train" in PRESETS["nuswide"]
+    assert not {"num_train", "num_queries"} & set(settings)
     assert base_settings("folder", {}, quick=True)["epochs"] == 4
     assert base_settings("folder", {"epochs": 9}, quick=True)["epochs"] == 9
 

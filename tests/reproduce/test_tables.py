@@ -102,8 +102,10 @@ def test_rows_that_are_not_in_the_paper_are_marked(made_up):
     text = markdown(plan, about(methods=methods), made_up.of(plan))
     assert "| all negatives † | 0.542 ± 0.010 | - |" in text
     assert "| WSDHQ_G | 0.542 ± 0.010 | 0.751 |" in text
-    assert "- all negatives †: not in the paper; WSDHQ with `num_negatives = None`" in text
-    assert "- WSDHQ_G: WSDHQ with `num_neighbours = 0`, `radius = 0.0`" in text
+    assert "- all negatives †: not in the paper; all tags outside an image's own" in text
+    assert "(`num_negatives = None`)" in text
+    assert "- WSDHQ_G: no correlation graph" in text
+    assert "(`num_neighbours = 0`, `radius = 0.0`)" in text
 
 
 def test_the_csv_of_a_table_has_all_that_was_measured(made_up):

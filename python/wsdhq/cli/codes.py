@@ -134,9 +134,9 @@ def _embed_images(
     model: TrainedModel, images: Path | None, threads: int | None
 ) -> tuple[EmbeddedImages, int]:
     assert images is not None  # one_input and check_kind
-    with open_images(images) as collection, bar_for("embedding"):
+    with open_images(images) as collection, bar_for("embedding") as bar:
         with about(images):
-            embedded = model.embed_images(collection, threads=threads)
+            embedded = model.embed_images(collection, threads=threads, progress=bar.advance_to)
         say_skipped(embedded.skipped, len(collection))
         return embedded, len(collection)
 

@@ -11,12 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 from wsdhq.data import SkippedImage
+from wsdhq.data.skipped import list_skipped
 from wsdhq.embed.progress import ProgressBar
 
 __all__ = [
     "WIDTH_OF_FILES",
     "bar_for",
-    "list_skipped",
     "print_table",
     "printable",
     "say",
@@ -27,7 +27,6 @@ __all__ = [
 
 # Width of tables in files and pipes: a log is not cut at the 80 columns of no terminal.
 WIDTH_OF_FILES = 160
-_NAMES_SHOWN = 5
 
 _errors = Console(stderr=True)
 _logger = logging.getLogger("wsdhq")
@@ -83,13 +82,6 @@ def say_skipped(skipped: Sequence[SkippedImage], total: int) -> None:
             total,
             list_skipped(skipped),
         )
-
-
-def list_skipped(skipped: Sequence[SkippedImage]) -> str:
-    """The first few of them with what is wrong, and how many more there are."""
-    shown = "; ".join(f"{image.name} ({image.reason})" for image in skipped[:_NAMES_SHOWN])
-    more = len(skipped) - _NAMES_SHOWN
-    return f"{shown}; and {more} more" if more > 0 else shown
 
 
 @contextmanager

@@ -6,6 +6,7 @@ it holds, and nothing is matched by place alone.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,6 @@ from wsdhq.cli.options import (
 from wsdhq.data import (
     Labels,
     SkippedImage,
-    decode_images,
     open_images,
     read_labels,
     read_tags,
@@ -96,10 +96,17 @@ class Source:
         self.path = own if given is None else given
         self.is_own = given is None or (own.exists() and given.exists() and given.samefile(own))
 
-    def trained_rows(self, num_images: int) -> NDArray[np.int64]:
-        """The input rows that could be read when the run was trained."""
-        path = RunDirectory(self.run).file("rows.npy")
-        return map_npy(path) if path.is_file() else np.arange(num_images)
+    def num_trained(self) -> int | None:
+        """The number of input rows when the run was trained; None where its codes are gone.
+
+        The split into queries and database depends on nothing else.
+        """
+        run = RunDirectory(self.run)
+        codes, skipped = run.file("codes.npy"), run.file("skipped.json")
+        if not codes.is_file():
+            return None
+        left_out = json.loads(skipped.read_text("utf-8")) if skipped.is_file() else []
+        return len(map_npy(codes)) + len(left_out)
 
 
 def embed_source(
@@ -130,23 +137,35 @@ def _embed_images(
     source: Source, labels: Path, num_labels: int, baselines: bool, threads: int | None
 ) -> Inputs:
     model, path = source.model, source.path
-    with open_images(path) as collection, bar_for("reading images") as bar:
+    with open_images(path) as collection, bar_for("embedding") as bar:
         num_images = len(collection)
         _check_length(labels, "labels", num_labels, path, num_images)
         with about(path):
-            decoded = decode_images(
-                collection, model.config.image_size, threads=threads, progress=bar.advance_to
-            )
-        bar.stage("embedding")
-        embeddings = model.embed(decoded.pixels, threads=threads)
-        before = _untrained(model).embed(decoded.pixels, threads=threads) if baselines else None
-    return Inputs(embeddings, before, num_images, decoded.kept, decoded.skipped)
+            embedded = model.embed_images(collection, threads=threads, progress=bar.advance_to)
+            before = None
+            if baselines:
+                bar.stage("embedding untrained")
+                before = _untrained(model).embed_images(
+                    collection, threads=threads, progress=bar.advance_to
+                )
+    return Inputs(
+        embedded.embeddings,
+        None if before is None else before.embeddings,
+        num_images,
+        embedded.kept,
+        embedded.skipped,
+    )
 
 
 def _untrained(model: TrainedModel) -> TrainedModel:
-    """The model with the weights that its training began with; nothing is fitted to images."""
+    """The model with the weights that its training began with; nothing is fitted to images.
+
+    Where a file of weights that it began with is gone, with random ones.
+    """
+    weights = model.config.backbone_weights
+    there = weights is not None and Path(weights).is_file()
     with seeded(model.config.seed, INITIAL_WEIGHTS, device=torch.device("cpu")):
-        network = build_network(model.config, None, model.dim)
+        network = build_network(model.config, None, model.dim, initial_weights=there)
     return TrainedModel(model.config, network, model.quantizer, model.tags)
 
 

@@ -17,6 +17,7 @@ __all__ = ["COMMANDS", "LazyCommands"]
 # The module of each command, in the order of the help.
 COMMANDS = {
     "demo": "demo",
+    "tags": "tags",
     "train": "train",
     "embed": "codes",
     "encode": "codes",

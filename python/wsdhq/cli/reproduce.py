@@ -287,24 +287,26 @@ def _print_rows(targets: tuple[str, ...]) -> None:
             typer.echo(f"{_TITLES[target]}; the rows of table1\n")
             continue
         made = make_methods(names, {})
-        columns = ["row", "in the paper", "learns from", "settings", "reference"]
+        columns = ["row", "in the paper", "learns from", "settings", "what it is", "reference"]
         rows = [
             [
                 name,
                 "yes" if method.in_paper else "no",
                 method.learns_from,
-                ", ".join(f"{key}={_shown(value)}" for key, value in method.changes.items()),
+                " ".join(f"{key}={_shown(value)}" for key, value in method.changes.items()),
+                method.description,
                 method.reference,
             ]
             for name, method in made.items()
         ]
         if not any(row[3] for row in rows):
-            columns, rows = _without(columns, 3), [_without(row, 3) for row in rows]
+            columns, rows = _without(columns), [_without(row) for row in rows]
         print_table(_TITLES[target], columns, rows, texts=columns)
 
 
-def _without(cells: list[str], place: int) -> list[str]:
-    return [*cells[:place], *cells[place + 1 :]]
+def _without(cells: list[str]) -> list[str]:
+    """All but settings and what they make: in table 1 every method is another one."""
+    return [*cells[:3], *cells[5:]]
 
 
 def _shown(value: Any) -> str:

@@ -145,13 +145,13 @@ def evaluate_run(
     seed = config.split_seed if split_seed is None else split_seed
     held_out: bool | None = None
     if source.is_own:
-        same_rows = np.array_equal(inputs.kept, source.trained_rows(inputs.num_images))
+        same_rows = source.num_trained() == inputs.num_images
         same_split = wanted == config.num_queries and seed == config.split_seed and wanted > 0
         held_out = same_rows and same_split
     if wanted == 0:
-        wanted = max(1, min(_MOST_QUERIES, len(inputs.kept) // 10))
+        wanted = max(1, min(_MOST_QUERIES, inputs.num_images // 10))
     with about("--queries"):
-        query, database = split_rows(len(inputs.kept), wanted, seed)
+        query, database = _readable_split(inputs, wanted, seed)
     shown_tags = tags_to_show(tags, source, inputs.num_images)
     found_codes = codes_of(source, codes, inputs, threads)
     index = AQDIndex(model.quantizer, similarity)
@@ -174,6 +174,23 @@ def evaluate_run(
     )
     _measure(evaluation, inputs, R, baselines, threads)
     return evaluation
+
+
+def _readable_split(
+    inputs: Inputs, num_queries: int, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Queries and database, as places among the readable rows.
+
+    Input rows are split, readable or not: an image that cannot be read moves no other.
+    """
+    query, database = split_rows(inputs.num_images, num_queries, seed)
+    query, database = (rows[np.isin(rows, inputs.kept)] for rows in (query, database))
+    if len(query) == 0 or len(database) == 0:
+        raise ValueError(
+            f"of {inputs.num_images} images only {len(inputs.kept)} can be read: none is left "
+            f"of the {num_queries} queries, or of the database"
+        )
+    return np.searchsorted(inputs.kept, query), np.searchsorted(inputs.kept, database)
 
 
 def _measure(

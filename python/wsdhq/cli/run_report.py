@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from wsdhq import __version__
 from wsdhq._files import write_json, write_text
-from wsdhq.cli.console import list_skipped
 from wsdhq.cli.plots import ONLY_GROUPING, plot
 from wsdhq.cli.run_evaluation import Evaluation, gallery_images
 from wsdhq.data import ImageCollection, UnreadableImage
+from wsdhq.data.skipped import list_skipped
 from wsdhq.embed.tags import TagReport
 from wsdhq.evaluation import EvaluationResult, spread_queries
 from wsdhq.report import (

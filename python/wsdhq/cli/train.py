@@ -8,11 +8,13 @@ from typing import Annotated, Any
 import typer
 
 from wsdhq.cli.console import say
-from wsdhq.cli.options import Features, Images, Threads, one_input
+from wsdhq.cli.options import Features, Images, Threads, about, one_input
 from wsdhq.cli.settings import read_settings
 from wsdhq.embed import TrainConfig
 from wsdhq.embed import train as train_run
+from wsdhq.embed.presets import PRESETS, preset_settings
 from wsdhq.embed.run_directory import RunDirectory
+from wsdhq.embed.variants import VARIANTS, variant_settings
 
 __all__ = ["train"]
 
@@ -24,6 +26,12 @@ def train(
     ],
     features: Features = None,
     images: Images = None,
+    preset: Annotated[
+        str | None, typer.Option(help=f"Settings to begin with: {', '.join(PRESETS)}.")
+    ] = None,
+    variant: Annotated[
+        str | None, typer.Option(help=f"Variant of the method: {', '.join(VARIANTS)}.")
+    ] = None,
     bits: Annotated[int | None, typer.Option(help="Length of a code: 8, 16, 24, 32, ...")] = None,
     word_vectors: Annotated[
         Path | None,
@@ -66,13 +74,20 @@ def train(
         "word_vectors": _text(word_vectors),
     }
     settings = {name: value for name, value in given.items() if value is not None}
+    begun: dict[str, Any] = {}
+    if preset is not None:
+        with about("--preset"):
+            begun |= preset_settings(preset, images=images is not None)
+    if variant is not None:
+        with about("--variant"):
+            begun |= variant_settings(variant)
     for name, value in (("hidden_dim", hidden_dim), ("num_negatives", num_negatives)):
         if value is not None:
             settings[name] = value if value else None
     settings.update(read_settings(setting or [], {*settings, "out", "tags"}))
     if ("features" in settings) == ("images" in settings):
         one_input(features, images)
-    config = TrainConfig(out=str(out), tags=str(tags), **settings)
+    config = TrainConfig(out=str(out), tags=str(tags), **{**begun, **settings})
     _check_out(out, resume, overwrite)
     try:
         model = train_run(config, resume=resume, overwrite=overwrite)

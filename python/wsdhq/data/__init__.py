@@ -7,23 +7,18 @@ decoding images, which needs Pillow.
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable
 from typing import Any
 
-from wsdhq.data import folder
+from wsdhq.data import folder, mirflickr, nuswide
+from wsdhq.data.decoding import DecodedImages, SkippedImage, decode_images
 from wsdhq.data.features import read_features
-from wsdhq.data.folder import TaggedImages
-from wsdhq.data.images import (
-    DecodedImages,
-    ImageCollection,
-    SkippedImage,
-    UnreadableImage,
-    decode_images,
-    open_images,
-)
+from wsdhq.data.images import ImageCollection, UnreadableImage, open_images
 from wsdhq.data.labels import Grouping, Labels, read_labels
-from wsdhq.data.splits import split_rows
+from wsdhq.data.splits import split_collection, split_rows
+from wsdhq.data.tagged_images import TaggedImages
 from wsdhq.data.tags import read_tags
 
 __all__ = [
@@ -40,10 +35,15 @@ __all__ = [
     "read_features",
     "read_labels",
     "read_tags",
+    "split_collection",
     "split_rows",
 ]
 
-_LOADERS: dict[str, Callable[..., TaggedImages]] = {"folder": folder.load}
+_LOADERS: dict[str, Callable[..., TaggedImages]] = {
+    "mirflickr25k": mirflickr.load,
+    "nuswide": nuswide.load,
+    "folder": folder.load,
+}
 
 
 def load(name: str, root: str | os.PathLike[str], **options: Any) -> TaggedImages:
@@ -52,7 +52,8 @@ def load(name: str, root: str | os.PathLike[str], **options: Any) -> TaggedImage
     Parameters
     ----------
     name : str
-        The layout: ``"folder"`` (see `wsdhq.data.folder.load`).
+        The layout: ``"mirflickr25k"`` (see `wsdhq.data.mirflickr.load`), ``"nuswide"`` (see
+        `wsdhq.data.nuswide.load`) or ``"folder"`` (see `wsdhq.data.folder.load`).
     root : str or PathLike
         Where the data set lies.
     **options
@@ -66,10 +67,20 @@ def load(name: str, root: str | os.PathLike[str], **options: Any) -> TaggedImage
     ------
     FileNotFoundError
         The folder or something in it is missing.
+    TypeError
+        The loader has no such option, or an option is of another type.
     ValueError
         `name` is unknown, or the data set is not as described.
     """
     if name not in _LOADERS:
         known = ", ".join(map(repr, _LOADERS))
         raise ValueError(f"no data set layout is called {name!r}: known are {known}")
-    return _LOADERS[name](root, **options)
+    loader = _LOADERS[name]
+    parameters = inspect.signature(loader).parameters.values()
+    accepted = [each.name for each in parameters if each.kind is each.KEYWORD_ONLY]
+    for option in options:
+        if option not in accepted:
+            raise TypeError(
+                f"the data set {name!r} has no option {option!r}: known are {', '.join(accepted)}"
+            )
+    return loader(root, **options)

@@ -1,84 +1,23 @@
-"""A data set in a folder: images, their tags, and optionally their labels."""
+"""A data set in a folder of one's own: images, their tags, and optionally labels and features."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from wsdhq.data.images import ImageCollection, open_images
-from wsdhq.data.labels import Labels, read_labels
-from wsdhq.data.splits import check_rows, split_rows
+from wsdhq.data.folder_files import FEATURES, IMAGE_LIST, IMAGES, LABELS, TAGS
+from wsdhq.data.images import open_images
+from wsdhq.data.labels import Grouping, join_groupings, read_labels
+from wsdhq.data.splits import split_collection
+from wsdhq.data.summary import count_line, split_line
+from wsdhq.data.tagged_images import TaggedImages
 from wsdhq.data.tags import read_tags
 
-__all__ = ["TaggedImages", "load"]
+__all__ = ["load"]
 
-_IMAGES = ("images", "images.zip", "images.txt")
-_TAGS = ("tags.txt", "tags.jsonl")
-_LABELS = ("labels.csv", "labels.npy")
 _MOST_QUERIES = 2000
-
-
-@dataclass(frozen=True, eq=False)
-class TaggedImages:
-    """A data set: N tagged images, labels to judge rankings by, and its split.
-
-    Attributes
-    ----------
-    images : list of (Path or str)
-        Paths of the images; names within `archive` if there is one.
-    tags : list of list of str
-        The tags of each image, possibly none.
-    labels : (N, L) uint8
-        1 where the image carries the label. L may be 0.
-    label_names : tuple of str
-        Names of the L labels.
-    query, database, train : (n,) int64
-        Rows of the images that ask, that are searched, and that are learnt from.
-    archive : Path, optional
-        The ZIP archive that holds the images.
-
-    Raises
-    ------
-    TypeError
-        `labels` is not uint8, or an index array does not hold integers.
-    ValueError
-        Lengths disagree, or an index array names a row that does not exist.
-    """
-
-    images: list[Path | str]
-    tags: list[list[str]]
-    labels: NDArray[np.uint8]
-    label_names: tuple[str, ...]
-    query: NDArray[np.int64]
-    database: NDArray[np.int64]
-    train: NDArray[np.int64]
-    archive: Path | None = None
-
-    def __post_init__(self) -> None:
-        num_images = len(self.images)
-        if len(self.tags) != num_images:
-            raise ValueError(f"tags must be of {num_images} images, got {len(self.tags)}")
-        if self.labels.dtype != np.uint8:
-            raise TypeError(f"labels must be uint8, got {self.labels.dtype}")
-        if self.labels.shape != (num_images, len(self.label_names)):
-            raise ValueError(
-                f"labels must have the shape (images, label names), here "
-                f"{(num_images, len(self.label_names))}, got {self.labels.shape}"
-            )
-        for name in ("query", "database", "train"):
-            check_rows(getattr(self, name), num_images, name)
-
-    def __len__(self) -> int:
-        """Return the number of images, N."""
-        return len(self.images)
-
-    def open(self) -> ImageCollection:
-        """Open the images, in their row order; to be closed by the caller."""
-        return open_images(self.images if self.archive is None else self.archive)
 
 
 def load(
@@ -86,6 +25,7 @@ def load(
     *,
     grouping: str | None = None,
     num_queries: int | None = None,
+    num_train: int | None = None,
     seed: int = 0,
 ) -> TaggedImages:
     """Load a data set from a folder of one's own.
@@ -100,24 +40,29 @@ def load(
         - their tags, in the order of the images: ``tags.txt`` or ``tags.jsonl``; see
           `read_tags`;
         - optionally their labels, in the same order: ``labels.csv`` or ``labels.npy``; see
-          `read_labels`.
+          `read_labels`;
+        - optionally their features, in the same order: ``features.npy``; see
+          `read_features`. Where there are features, the images may be left out.
     grouping : str, optional
         The grouping of labels to use. Default: all; if there are several, their labels are
         joined, and called ``grouping: label``.
     num_queries : int, optional
-        Number of query rows, drawn by `split_rows`. Default: a tenth of the images, at most
-        2000. All others are both database and training set.
+        Number of query rows, drawn by `split_collection`. Default: a tenth of the images, at
+        most 2000. All others are the database.
+    num_train : int, optional
+        Number of rows of the database to learn from. Default: all of them.
     seed : int
         Seed of the split.
 
     Returns
     -------
     TaggedImages
+        N rows, as many as there are lines of tags; `images` is empty where only features are.
 
     Raises
     ------
     FileNotFoundError
-        The folder, its images or its tags are missing.
+        The folder or its tags are missing, or both images and features are.
     ValueError
         One of them comes in two forms or cannot be read, their numbers of images disagree,
         the labels show that the orders do, or `grouping` does not exist.
@@ -125,30 +70,59 @@ def load(
     root = Path(root)
     if not root.is_dir():
         raise FileNotFoundError(f"there is no folder {root}")
-    images_path = _images_of(root)
-    tags_path = _only(root, _TAGS, "tags")
+    features = root / FEATURES if (root / FEATURES).exists() else None
+    images_path = _images_of(root, features)
+    tags_path = _only(root, TAGS, "tags")
     tags = read_tags(tags_path)
-    with open_images(images_path) as collection:
-        names = collection.names
-    if len(tags) != len(names):
-        raise ValueError(
-            f"{images_path} holds {len(names)} images, but {tags_path} has {len(tags)} lines: "
-            "expected a line of tags for each image"
-        )
-    labels, label_names = _labels_of(root, names, grouping)
+    names = None
+    if images_path is not None:
+        with open_images(images_path) as collection:
+            names = collection.names
+        if len(tags) != len(names):
+            raise ValueError(
+                f"{images_path} holds {len(names)} images, but {tags_path} has {len(tags)} "
+                "lines: expected a line of tags for each image"
+            )
+    groupings = _groupings_of(root, names, len(tags), grouping)
+    joined = (
+        join_groupings(groupings) if groupings else Grouping((), np.empty((len(tags), 0), np.uint8))
+    )
     if num_queries is None:
-        num_queries = min(_MOST_QUERIES, len(names) // 10)
-    query, database = split_rows(len(names), num_queries, seed)
-    archive = images_path if images_path.suffix == ".zip" else None
-    folder = images_path if images_path.is_dir() else root
-    images: list[Path | str] = [name if archive else folder / name for name in names]
-    return TaggedImages(images, tags, labels, label_names, query, database, database, archive)
+        num_queries = min(_MOST_QUERIES, len(tags) // 10)
+    query, database, train = split_collection(len(tags), num_queries, num_train, seed)
+    archive = images_path if images_path and images_path.suffix == ".zip" else None
+    folder = images_path if images_path and images_path.is_dir() else root
+    images: list[Path | str] = [name if archive else folder / name for name in names or []]
+    without_tags = sum(not each for each in tags)
+    summary = (
+        count_line(f"images of {images_path or features}", len(tags)),
+        count_line("images without a tag", without_tags),
+        count_line(f"labels ({_titles(groupings)})", len(joined.names)),
+        split_line(query, database, train),
+    )
+    return TaggedImages(
+        images,
+        tags,
+        joined.matrix,
+        joined.names,
+        query,
+        database,
+        train,
+        archive,
+        groupings,
+        features,
+        summary,
+    )
 
 
-def _images_of(root: Path) -> Path:
+def _images_of(root: Path, features: Path | None) -> Path | None:
     # A list beside a folder orders that folder: it is no second form of the images.
-    listed = root / "images.txt"
-    return listed if listed.is_file() else _only(root, _IMAGES, "images")
+    listed = root / IMAGE_LIST
+    if listed.is_file():
+        return listed
+    if features is not None and not any((root / name).exists() for name in IMAGES):
+        return None
+    return _only(root, IMAGES, "images")
 
 
 def _only(root: Path, names: tuple[str, ...], kind: str) -> Path:
@@ -161,36 +135,34 @@ def _only(root: Path, names: tuple[str, ...], kind: str) -> Path:
     return present[0]
 
 
-def _labels_of(
-    root: Path, names: list[str], chosen: str | None
-) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
-    if not any((root / name).exists() for name in _LABELS):
+def _groupings_of(
+    root: Path, names: list[str] | None, num_rows: int, chosen: str | None
+) -> dict[str, Grouping]:
+    if not any((root / name).exists() for name in LABELS):
         if chosen is not None:
             raise FileNotFoundError(
                 f"the folder {root} holds no labels to take the grouping {chosen!r} from: "
-                f"expected {_either(_LABELS)}"
+                f"expected {_either(LABELS)}"
             )
-        return np.empty((len(names), 0), dtype=np.uint8), ()
-    path = _only(root, _LABELS, "labels")
+        return {}
+    path = _only(root, LABELS, "labels")
     labels = read_labels(path)
     try:
-        labels.check_order(names)
-        if chosen is None and len(labels.groupings) > 1:
-            return _joined(labels)
-        grouping = labels.grouping(chosen or next(iter(labels.groupings)))
+        if names is not None:
+            labels.check_order(names)
+        elif len(labels) != num_rows:
+            raise ValueError(f"there are labels for {len(labels)} images, but tags for {num_rows}")
+        if chosen is not None:
+            return {chosen: labels.grouping(chosen)}
+        # Names that become equal when joined are found here, where the file can be named.
+        join_groupings(labels.groupings)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    return grouping.matrix, grouping.names
+    return dict(labels.groupings)
 
 
-def _joined(labels: Labels) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
-    matrix = np.concatenate([grouping.matrix for grouping in labels.groupings.values()], axis=1)
-    names = tuple(
-        f"{title}: {name}"
-        for title, grouping in labels.groupings.items()
-        for name in grouping.names
-    )
-    return matrix, names
+def _titles(groupings: dict[str, Grouping]) -> str:
+    return "by " + ", ".join(groupings) if groupings else "none given"
 
 
 def _either(names: tuple[str, ...]) -> str:

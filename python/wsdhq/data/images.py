@@ -1,30 +1,18 @@
-"""Reading images from a folder, a ZIP archive or a list of paths, and decoding them to arrays.
-
-Pillow is imported when the first image is opened, so that the rest of `wsdhq.data` works
-without it.
-"""
+"""Collections of images: a folder, a ZIP archive or a list of paths, opened row by row."""
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import io
 import os
 import re
-import threading
 import zipfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
-from wsdhq.data.splits import check_integer, check_rows
+from wsdhq.data.rgb import decode_rgb, pillow_formats
+from wsdhq.data.splits import check_integer
 from wsdhq.data.tags import numbered_lines
 
 if TYPE_CHECKING:
@@ -32,22 +20,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "IMAGE_EXTENSIONS",
-    "DecodedImages",
     "ImageCollection",
-    "SkippedImage",
     "UnreadableImage",
-    "decode_images",
     "open_images",
 ]
 
 IMAGE_EXTENSIONS = frozenset(
     {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 )
-# Only these: among Pillow's other formats is EPS, for which it starts Ghostscript.
-_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
-_ALPHA_MODES = frozenset({"RGBA", "RGBa", "LA", "La", "PA"})
 _LARGEST_FILE = 256 << 20
-_ROWS_PER_TASK = 16
 
 
 class UnreadableImage(Exception):  # noqa: N818 - it names what came, an image, not a mistake
@@ -132,10 +113,10 @@ class ImageCollection(ABC):
         row = check_integer(row, "row")
         if not 0 <= row < len(self):
             raise ValueError(f"row must be from 0 to {len(self) - 1}, got {row}")
-        formats = _pillow_formats()
+        formats = pillow_formats()
         try:
             self._check_open()
-            return _decode(self._read(row), formats, at_least)
+            return decode_rgb(self._read(row), formats, at_least)
         except MemoryError:
             raise
         # Damaged files make Pillow and zipfile raise nearly anything, from struct.error and
@@ -268,152 +249,6 @@ def open_images(
     )
 
 
-@dataclass(frozen=True)
-class SkippedImage:
-    """An image that could not be read, and was left out.
-
-    Attributes
-    ----------
-    row : int
-        Its row in the collection.
-    name : str
-        Its name there.
-    reason : str
-        What is wrong with it.
-    """
-
-    row: int
-    name: str
-    reason: str
-
-
-@dataclass(frozen=True, eq=False)
-class DecodedImages:
-    """Images as one array, and which they are.
-
-    Attributes
-    ----------
-    pixels : (n, size, size, 3) uint8
-        Red, green and blue of each image that could be read.
-    kept : (n,) int64
-        The row of each in the collection: tags and labels of image i are at ``kept[i]``.
-    skipped : list of SkippedImage
-        The others, in the order in which they were asked for.
-    """
-
-    pixels: NDArray[np.uint8]
-    kept: NDArray[np.int64]
-    skipped: list[SkippedImage]
-
-
-def decode_images(
-    collection: ImageCollection,
-    size: int,
-    rows: ArrayLike | None = None,
-    threads: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> DecodedImages:
-    """Decode images to squares of one size, leaving out those that cannot be read.
-
-    Each image is resized to size x size, whatever its proportions, with Pillow's
-    anti-aliased bilinear filter (a triangle as wide as the reduction). JPEGs are first
-    decoded at the smallest size with no side shorter than twice `size`.
-
-    Parameters
-    ----------
-    collection : ImageCollection
-        The images.
-    size : int
-        Side of the result in pixels, at least 1.
-    rows : (m,) array_like of integers, optional
-        Which images, in this order. Default: all.
-    threads : int, optional
-        At least 1. Default: all cores this process may use. The result does not depend on it.
-    progress : callable, optional
-        Called in this thread as ``progress(done, total)`` after every few images, counting
-        those that were left out too. What it raises (KeyboardInterrupt, say) ends the work
-        after the image that each thread is at.
-
-    Returns
-    -------
-    DecodedImages
-        Images in the order of `rows`. None where `rows` is empty.
-
-    Raises
-    ------
-    TypeError
-        `size`, `threads` or `rows` do not hold integers.
-    ValueError
-        They are out of range, or none of the images can be read.
-    """
-    size = _positive(size, "size")
-    threads = _available_cores() if threads is None else _positive(threads, "threads")
-    asked = (
-        np.arange(len(collection)) if rows is None else check_rows(rows, len(collection))
-    ).astype(np.int64, copy=False)
-    pixels = np.empty((len(asked), size, size, 3), dtype=np.uint8)
-    failures: dict[int, SkippedImage] = {}
-    stop = threading.Event()
-
-    def decode(places: range) -> int:
-        for place in places:
-            if stop.is_set():
-                break
-            row = int(asked[place])
-            try:
-                pixels[place] = _square(collection.open(row, at_least=2 * size), size)
-            except UnreadableImage as error:
-                failures[place] = SkippedImage(row, error.name, error.reason)
-        return len(places)
-
-    _run_in_threads(decode, len(asked), threads, stop, progress)
-    if len(asked) and len(failures) == len(asked):
-        first = failures[0]
-        raise ValueError(
-            f"none of the {len(asked)} images can be read; the first, {first.name}: {first.reason}"
-        )
-    readable = np.ones(len(asked), dtype=bool)
-    readable[list(failures)] = False
-    skipped = [failures[place] for place in sorted(failures)]
-    return DecodedImages(_close_gaps(pixels, readable), asked[readable], skipped)
-
-
-def _run_in_threads(
-    work: Callable[[range], int],
-    total: int,
-    threads: int,
-    stop: threading.Event,
-    progress: Callable[[int, int], None] | None,
-) -> None:
-    """Share 0 .. total - 1 among threads; on any exception set `stop`, join them, re-raise."""
-    executor = ThreadPoolExecutor(threads, thread_name_prefix="wsdhq-decode")
-    try:
-        tasks = [
-            executor.submit(work, range(start, min(start + _ROWS_PER_TASK, total)))
-            for start in range(0, total, _ROWS_PER_TASK)
-        ]
-        done = 0
-        for task in as_completed(tasks):
-            done += task.result()
-            if progress is not None:
-                progress(done, total)
-    except BaseException:
-        stop.set()
-        raise
-    finally:
-        executor.shutdown(wait=True, cancel_futures=True)
-
-
-def _close_gaps(pixels: NDArray[np.uint8], readable: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Move readable images to the front in place: a copy would double the memory."""
-    if readable.all():
-        return pixels
-    for target, source in enumerate(np.flatnonzero(readable)):
-        if target != source:
-            pixels[target] = pixels[source]
-    return pixels[: int(readable.sum())]
-
-
 def _open_folder(root: Path) -> ImageCollection:
     found = [path for path in _walk(root) if _is_image_name(path.relative_to(root))]
     found.sort(key=lambda path: _natural_key(path.relative_to(root)))
@@ -475,80 +310,6 @@ def _expected_extensions() -> str:
     return f"expected files ending in {', '.join(sorted(IMAGE_EXTENSIONS))}"
 
 
-@functools.cache
-def _pillow_formats() -> tuple[str, ...]:
-    """Return the formats to read which this Pillow knows."""
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise ImportError(
-            "reading images needs Pillow: install it with pip install 'wsdhq[train]'"
-        ) from error
-    Image.init()
-    return tuple(name for name in _FORMATS if name in Image.OPEN)
-
-
 def _check_size(num_bytes: int) -> None:
     if num_bytes > _LARGEST_FILE:
         raise ValueError(f"{num_bytes} bytes are more than the {_LARGEST_FILE} of the largest file")
-
-
-def _decode(data: bytes, formats: tuple[str, ...], at_least: int | None) -> Image.Image:
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    if not data:
-        raise ValueError("the file is empty (0 bytes)")
-    try:
-        image: Image.Image = Image.open(io.BytesIO(data), formats=formats)
-    except UnidentifiedImageError:
-        raise ValueError(
-            f"no image in a known format ({', '.join(formats)}), or damaged where it begins: it "
-            f"starts with {data[:8]!r}"
-        ) from None
-    pixels = image.width * image.height
-    # Pillow itself only warns up to twice its limit.
-    if Image.MAX_IMAGE_PIXELS is not None and pixels > Image.MAX_IMAGE_PIXELS:
-        raise ValueError(
-            f"{image.width} x {image.height} pixels are more than Pillow's limit of "
-            f"{Image.MAX_IMAGE_PIXELS} (PIL.Image.MAX_IMAGE_PIXELS)"
-        )
-    if at_least is not None:
-        image.draft(None, (at_least, at_least))
-    image.load()
-    # The pixels are whole: damaged camera data only means that no orientation is known.
-    with contextlib.suppress(Exception):
-        ImageOps.exif_transpose(image, in_place=True)
-    return _to_rgb(image)
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    from PIL import Image
-
-    if image.mode.startswith("I"):
-        # Pillow's own conversion would clip at 255 and leave a white image.
-        grey = np.clip(np.asarray(image).astype(np.int64) >> 8, 0, 255).astype(np.uint8)
-        return Image.fromarray(grey).convert("RGB")
-    if image.mode in _ALPHA_MODES or "transparency" in image.info:
-        with_alpha = image.convert("RGBA")
-        white = Image.new("RGBA", with_alpha.size, "white")
-        return Image.alpha_composite(white, with_alpha).convert("RGB")
-    return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def _square(image: Image.Image, size: int) -> NDArray[np.uint8]:
-    from PIL import Image
-
-    return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR, reducing_gap=2.0))
-
-
-def _positive(value: int, argument: str) -> int:
-    number = check_integer(value, argument)
-    if number < 1:
-        raise ValueError(f"{argument} must be at least 1, got {number}")
-    return number
-
-
-def _available_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

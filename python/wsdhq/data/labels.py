@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,7 +17,7 @@ from wsdhq.data.features import map_npy
 from wsdhq.data.splits import check_rows
 from wsdhq.data.tags import numbered_lines
 
-__all__ = ["Grouping", "Labels", "read_labels"]
+__all__ = ["Grouping", "Labels", "join_groupings", "read_labels"]
 
 _IDENTIFIERS = frozenset({"id", "image", "name", "file", "filename", "path"})
 _FLAGS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
@@ -165,6 +166,35 @@ class Labels:
                     )
 
 
+def join_groupings(groupings: Mapping[str, Grouping]) -> Grouping:
+    """Put groupings side by side.
+
+    Parameters
+    ----------
+    groupings : mapping of str to Grouping
+        At least one, all of the same number of rows.
+
+    Returns
+    -------
+    Grouping
+        The only grouping as it is; or the labels of all, called ``grouping: label``.
+
+    Raises
+    ------
+    ValueError
+        They differ in their number of rows, or two joined names are equal.
+    """
+    if len(groupings) == 1:
+        return next(iter(groupings.values()))
+    lengths = {title: len(grouping.matrix) for title, grouping in groupings.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"all groupings need as many rows, got {lengths}")
+    names = tuple(
+        f"{title}: {name}" for title, grouping in groupings.items() for name in grouping.names
+    )
+    return Grouping(names, np.concatenate([each.matrix for each in groupings.values()], axis=1))
+
+
 _SHORTENINGS: tuple[Callable[[str], str], ...] = (
     str,
     lambda name: PurePosixPath(name).name,
@@ -186,7 +216,9 @@ def read_labels(path: str | os.PathLike[str]) -> Labels:
         several separated by ``|``, or, if empty, none.
 
         ``.npy``: an (N, L) integer or boolean array of 0 and 1: the grouping ``labels``,
-        with the column numbers as names.
+        with the column numbers as names. Names may lie beside it in a file of the same name
+        that ends in ``.json``: an object that holds, for each grouping by name, the list of
+        its label names; its lists name the columns from left to right.
 
     Returns
     -------
@@ -201,8 +233,8 @@ def read_labels(path: str | os.PathLike[str]) -> Labels:
         A .npy array is neither integer nor boolean.
     ValueError
         The extension is unknown, or the content is not as described (or a 0/1 table with a
-        few other cells); the message names the file and the line, from 1, or the array
-        row, from 0.
+        few other cells, or there are more or fewer names than columns); the message names
+        the file and the line, from 1, or the array row, from 0.
     """
     path = Path(path)
     reader = {".csv": _read_csv, ".npy": _read_npy}.get(path.suffix.lower())
@@ -229,8 +261,45 @@ def _read_npy(path: Path) -> Labels:
             f"{path}: labels must be 0 or 1, but row {row}, column {column} (from 0) is "
             f"{array[row, column]}"
         )
-    names = tuple(str(column) for column in range(array.shape[1]))
-    return Labels({"labels": Grouping(names, np.array(array, dtype=np.uint8))})
+    names = _read_names(path.with_suffix(".json"), array.shape[1])
+    matrix = np.array(array, dtype=np.uint8)
+    groupings: dict[str, Grouping] = {}
+    start = 0
+    for title, columns in names.items():
+        stop = start + len(columns)
+        try:
+            groupings[title] = Grouping(tuple(columns), matrix[:, start:stop])
+        except ValueError as error:
+            raise ValueError(f"{path.with_suffix('.json')}: grouping {title!r}: {error}") from None
+        start = stop
+    return Labels(groupings)
+
+
+def _read_names(path: Path, num_columns: int) -> dict[str, list[str]]:
+    """Return the names of the columns by grouping: those of the file, or else their numbers."""
+    if not path.exists():
+        return {"labels": [str(column) for column in range(num_columns)]}
+    try:
+        names = json.loads(path.read_bytes())
+    # Bytes that are no UTF-8 are a ValueError too; deep nesting is none.
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: expected JSON in UTF-8: {error}") from None
+    if (
+        not isinstance(names, dict)
+        or not all(isinstance(columns, list) and columns for columns in names.values())
+        or not all(isinstance(name, str) for columns in names.values() for name in columns)
+    ):
+        raise ValueError(
+            f"{path}: expected an object that holds a list of label names for each grouping, "
+            'such as {"labels": ["cat", "dog"]}'
+        )
+    num_names = sum(map(len, names.values()))
+    if num_names != num_columns:
+        raise ValueError(
+            f"{path} names {num_names} labels: expected {num_columns}, the columns of "
+            f"{path.with_suffix('.npy').name}"
+        )
+    return names
 
 
 def _read_csv(path: Path) -> Labels:

@@ -1,4 +1,4 @@
-"""Splits of a collection into query and database rows, and the checking of row numbers."""
+"""Splits of a collection into query, database and training rows; checking of row numbers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["check_integer", "check_rows", "split_rows"]
+__all__ = ["check_integer", "check_rows", "split_collection", "split_rows"]
 
 
 def split_rows(
@@ -43,6 +43,61 @@ def split_rows(
     ValueError
         An argument is out of its range.
     """
+    permutation = _permutation(num_rows, num_queries, seed)
+    return permutation[:num_queries].copy(), np.sort(permutation[num_queries:])
+
+
+def split_collection(
+    num_rows: int, num_queries: int, num_train: int | None = None, seed: int = 0
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Draw the query rows of a collection, and the rows of its database to learn from.
+
+    Queries and database are those of `split_rows`. The training rows are the entries of the
+    same permutation that follow the queries: a set for fewer training rows is part of one
+    for more.
+
+    Parameters
+    ----------
+    num_rows : int
+        Number of images, at least 1.
+    num_queries : int
+        Number of queries, 0 <= num_queries < num_rows.
+    num_train : int, optional
+        Number of training rows, 1 <= num_train <= num_rows - num_queries. Default: the whole
+        database.
+    seed : int
+        Seed of the permutation, not negative.
+
+    Returns
+    -------
+    query : (num_queries,) int64
+        Rows of the queries, in the order they were drawn.
+    database : (num_rows - num_queries,) int64
+        All other rows, ascending.
+    train : (num_train,) int64
+        Those rows of the database to learn from, ascending.
+
+    Raises
+    ------
+    TypeError
+        An argument is not an integer.
+    ValueError
+        An argument is out of its range.
+    """
+    permutation = _permutation(num_rows, num_queries, seed)
+    query, database = permutation[:num_queries].copy(), np.sort(permutation[num_queries:])
+    if num_train is None:
+        return query, database, database
+    num_train = check_integer(num_train, "num_train")
+    if not 1 <= num_train <= len(database):
+        raise ValueError(
+            f"num_train must be from 1 to the number of rows in the database ({len(database)}: "
+            f"{num_rows} rows less {num_queries} queries); got {num_train}"
+        )
+    return query, database, np.sort(permutation[num_queries : num_queries + num_train])
+
+
+def _permutation(num_rows: int, num_queries: int, seed: int) -> NDArray[np.int64]:
     num_rows = check_integer(num_rows, "num_rows")
     num_queries = check_integer(num_queries, "num_queries")
     seed = check_integer(seed, "seed")
@@ -55,8 +110,52 @@ def split_rows(
         )
     if seed < 0:
         raise ValueError(f"seed must not be negative, got {seed}")
-    permutation = np.random.default_rng(seed).permutation(num_rows).astype(np.int64, copy=False)
-    return permutation[:num_queries].copy(), np.sort(permutation[num_queries:])
+    return np.random.default_rng(seed).permutation(num_rows).astype(np.int64, copy=False)
+
+
+def split_collection(
+    num_rows: int, num_queries: int, num_train: int | None = None, seed: int = 0
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Draw the query rows of a collection and, from its database, the training rows.
+
+    Queries and database are those of `split_rows`; the training rows are the entries of the
+    same permutation that follow the queries, sorted.
+
+    Parameters
+    ----------
+    num_rows, num_queries, seed : int
+        As for `split_rows`.
+    num_train : int, optional
+        Number of training rows, at least 1, at most the size of the database. Default: all
+        of it.
+
+    Returns
+    -------
+    query : (num_queries,) int64
+    database : (num_rows - num_queries,) int64
+        Ascending.
+    train : (num_train,) int64
+        Ascending; rows of the database.
+
+    Raises
+    ------
+    TypeError
+        An argument is not an integer.
+    ValueError
+        An argument is out of its range.
+    """
+    query, database = split_rows(num_rows, num_queries, seed)
+    if num_train is None:
+        return query, database, database.copy()
+    num_train = check_integer(num_train, "num_train")
+    if not 1 <= num_train <= len(database):
+        raise ValueError(
+            f"num_train must be from 1 to the number of database rows, {len(database)}, "
+            f"got {num_train}"
+        )
+    permutation = np.random.default_rng(seed).permutation(num_rows)
+    drawn = permutation[num_queries : num_queries + num_train]
+    return query, database, np.sort(drawn).astype(np.int64, copy=False)
 
 
 def check_rows(rows: ArrayLike, num_rows: int, argument: str = "rows") -> NDArray[np.int64]:

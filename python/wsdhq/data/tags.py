@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-__all__ = ["numbered_lines", "read_tags"]
+__all__ = ["normalise_tags", "numbered_lines", "read_tags"]
 
 
 def read_tags(path: str | os.PathLike[str]) -> list[list[str]]:
@@ -54,9 +54,26 @@ def read_tags(path: str | os.PathLike[str]) -> list[list[str]]:
             tags = parse(line)
         except ValueError as error:
             raise ValueError(f"{path}, line {number}: {error}") from None
-        distinct = dict.fromkeys(" ".join(tag.lower().split()) for tag in tags)
-        tag_sets.append([vocabulary.setdefault(tag, tag) for tag in distinct if tag])
+        tag_sets.append([vocabulary.setdefault(tag, tag) for tag in normalise_tags(tags)])
     return tag_sets
+
+
+def normalise_tags(tags: Iterable[str]) -> list[str]:
+    """Bring the tags of one image into the form that `read_tags` describes.
+
+    Parameters
+    ----------
+    tags : iterable of str
+        Tags as written.
+
+    Returns
+    -------
+    list of str
+        Lower-cased, stripped, inner runs of white space made one space; empty ones dropped,
+        each once, in the order of their first appearance.
+    """
+    distinct = dict.fromkeys(" ".join(tag.lower().split()) for tag in tags)
+    return [tag for tag in distinct if tag]
 
 
 def numbered_lines(path: str | os.PathLike[str], kind: str) -> Iterator[tuple[int, str]]:

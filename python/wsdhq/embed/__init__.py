@@ -10,15 +10,25 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from wsdhq.embed.config import TrainConfig
+    from wsdhq.embed.extraction import FeatureRows, extract_features
     from wsdhq.embed.model import EmbeddedImages, TrainedModel
     from wsdhq.embed.training import train
 
-__all__ = ["EmbeddedImages", "TrainConfig", "TrainedModel", "train"]
+__all__ = [
+    "EmbeddedImages",
+    "FeatureRows",
+    "TrainConfig",
+    "TrainedModel",
+    "extract_features",
+    "train",
+]
 
 _HOME = {
     "EmbeddedImages": "wsdhq.embed.model",
+    "FeatureRows": "wsdhq.embed.extraction",
     "TrainConfig": "wsdhq.embed.config",
     "TrainedModel": "wsdhq.embed.model",
+    "extract_features": "wsdhq.embed.extraction",
     "train": "wsdhq.embed.training",
 }
 

@@ -19,6 +19,8 @@ _ROWS_PER_BLOCK = 8192
 class HypersphericalHead(nn.Module):
     """`r = tanh(W v + b) / ||tanh(W v + b)||`, with an optional hidden layer before it.
 
+    Without `normalise` the norm stays: `r = tanh(W v + b)`.
+
     Features are first shifted and scaled by two stored buffers (`shift`, (F,), and `scale`,
     a scalar; identity until `fit_scaling`), so that backbones of any magnitude meet
     the tanh where it is neither linear nor saturated.
@@ -34,6 +36,8 @@ class HypersphericalHead(nn.Module):
     dropout : float
         Share of the hidden units (of the features where there is no hidden layer) set to
         zero in training, 0 <= dropout < 1.
+    normalise : bool
+        Whether embeddings are brought to unit norm.
 
     Raises
     ------
@@ -45,7 +49,12 @@ class HypersphericalHead(nn.Module):
     scale: Tensor
 
     def __init__(
-        self, in_dim: int, dim: int, hidden_dim: int | None = None, dropout: float = 0.0
+        self,
+        in_dim: int,
+        dim: int,
+        hidden_dim: int | None = None,
+        dropout: float = 0.0,
+        normalise: bool = True,
     ) -> None:
         super().__init__()
         for name, width in (("in_dim", in_dim), ("dim", dim), ("hidden_dim", hidden_dim)):
@@ -55,6 +64,7 @@ class HypersphericalHead(nn.Module):
             raise ValueError(f"dropout must be in 0 <= dropout < 1, got {dropout}")
         self.in_dim = in_dim
         self.dim = dim
+        self.normalise = normalise
         self.register_buffer("shift", torch.zeros(in_dim))
         self.register_buffer("scale", torch.ones(()))
         self.hidden = None if hidden_dim is None else nn.Linear(in_dim, hidden_dim)
@@ -71,13 +81,15 @@ class HypersphericalHead(nn.Module):
         Returns
         -------
         Tensor, (B, D), float32
-            Unit rows. A row whose tanh is zero in every dimension stays zero: it has no
-            direction, and a division by zero would only spread NaN.
+            Unit rows (any norm without `normalise`). A row whose tanh is zero in every
+            dimension stays zero: it has no direction, and a division by zero would only
+            spread NaN.
         """
         hidden = (features - self.shift) * self.scale
         if self.hidden is not None:
             hidden = functional.gelu(self.hidden(hidden))
-        return functional.normalize(torch.tanh(self.transform(self.dropout(hidden))), dim=1)
+        embeddings = torch.tanh(self.transform(self.dropout(hidden)))
+        return functional.normalize(embeddings, dim=1) if self.normalise else embeddings
 
     def fit_scaling(
         self, features: NDArray[np.floating[Any]], rows: NDArray[np.int64] | None = None

@@ -20,42 +20,53 @@ from wsdhq.data import (
     read_features,
     read_tags,
 )
+from wsdhq.data.skipped import list_skipped
 from wsdhq.embed.config import TrainConfig
 
 __all__ = ["TrainingInputs", "as_batch", "read_inputs"]
 
 _logger = logging.getLogger("wsdhq")
 _ROWS_PER_BLOCK = 8192
-_NAMES_SHOWN = 5
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingInputs:
-    """The readable rows of the inputs, in input order.
+    """What training sees: tags of all input rows, features or pixels of those it needs.
 
     Attributes
     ----------
-    array : (N, F) floating point or (N, S, S, 3) uint8
-        Features (a memory map) or pixels.
     tags : list of list of str
-        Tags of each row.
-    kept : (N,) int64 or None
-        The input rows that are left, where images were skipped; None where all are there.
+        Tags of each input row.
+    array : (N, F) floating point or (n, S, S, 3) uint8
+        Features of all rows (a memory map), or pixels of the rows in `kept`.
+    kept : (n,) int64 or None
+        The input row of each image in `array`, ascending; None where it holds all rows.
     skipped : list of SkippedImage
-        Images that could not be read.
+        Images that were asked for and could not be read.
     """
 
-    array: NDArray[Any]
     tags: list[list[str]]
+    array: NDArray[Any]
     kept: NDArray[np.int64] | None = None
     skipped: list[SkippedImage] = field(default_factory=list)
 
     def __len__(self) -> int:
+        """The number of input rows, N."""
         return len(self.tags)
 
+    def readable(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Those of the input rows that `array` holds, in their order."""
+        return rows if self.kept is None else rows[np.isin(rows, self.kept)]
+
     def batch(self, rows: NDArray[np.int64]) -> Tensor:
-        """The rows asked for, as `EmbeddingNetwork.forward` takes them."""
-        return as_batch(self.array[rows])
+        """The input rows asked for, as `EmbeddingNetwork.forward` takes them.
+
+        All must be `readable`.
+        """
+        return as_batch(self.array[self._places(rows)])
+
+    def _places(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        return rows if self.kept is None else np.searchsorted(self.kept, rows)
 
     def checksum(self) -> int:
         """CRC-32 of the array's bytes, read block by block: tells changed inputs apart."""
@@ -75,20 +86,25 @@ def as_batch(values: NDArray[Any]) -> Tensor:
 
 
 def read_inputs(
-    config: TrainConfig, progress: Callable[[int, int], None] | None = None
+    config: TrainConfig,
+    select: Callable[[int], NDArray[np.int64]] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> TrainingInputs:
-    """Read the features or images and the tags that `config` names.
+    """Read the tags that `config` names, and its features or the images of some rows.
 
     Parameters
     ----------
     config : TrainConfig
+    select : callable, optional
+        From the number of input rows to the rows whose images are needed, ascending; all by
+        default. Features are mapped, not read, and there for all rows.
     progress : callable, optional
-        Called with (images decoded, images in all) in images mode.
+        Called with (images decoded, images to decode) in images mode.
 
     Returns
     -------
     TrainingInputs
-        Images that cannot be read are left out together with their tags, and logged.
+        Images that cannot be read are missing in `kept`, and logged; no other row moves.
 
     Raises
     ------
@@ -104,26 +120,25 @@ def read_inputs(
         features = read_features(config.features)
         _check_lengths(config.tags, len(tags), config.features, len(features), "rows")
         _check_range(config.features, features)
-        return TrainingInputs(features, tags)
+        return TrainingInputs(tags, features)
 
     with open_images(config.images) as collection:
         _check_lengths(config.tags, len(tags), config.images, len(collection), "images")
         decoded = decode_images(
-            collection, config.image_size, threads=config.threads, progress=progress
+            collection,
+            config.image_size,
+            None if select is None else select(len(collection)),
+            threads=config.threads,
+            progress=progress,
         )
-    if not decoded.skipped:
-        return TrainingInputs(decoded.pixels, tags)
-    shown = "; ".join(f"{image.name} ({image.reason})" for image in decoded.skipped[:_NAMES_SHOWN])
-    more = len(decoded.skipped) - _NAMES_SHOWN
-    _logger.warning(
-        "%d of %d images could not be read and are left out with their tags: %s%s",
-        len(decoded.skipped),
-        len(tags),
-        shown,
-        f"; and {more} more" if more > 0 else "",
-    )
-    kept_tags = [tags[row] for row in decoded.kept]
-    return TrainingInputs(decoded.pixels, kept_tags, decoded.kept, decoded.skipped)
+    if decoded.skipped:
+        _logger.warning(
+            "%d of %d images could not be read and are not trained on: %s",
+            len(decoded.skipped),
+            len(decoded.kept) + len(decoded.skipped),
+            list_skipped(decoded.skipped),
+        )
+    return TrainingInputs(tags, decoded.pixels, decoded.kept, decoded.skipped)
 
 
 def _check_lengths(tags: str, num_tags: int, other: str, num_other: int, unit: str) -> None:

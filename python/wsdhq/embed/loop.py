@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from wsdhq.embed.backbones import augment
+from wsdhq.embed.augmentation import augment
 from wsdhq.embed.config import TrainConfig
 from wsdhq.embed.inputs import TrainingInputs
-from wsdhq.embed.losses import adaptive_cosine_margin, cosine_quantization
+from wsdhq.embed.losses import cosine_quantization
 from wsdhq.embed.network import EmbeddingNetwork, evaluation_mode
+from wsdhq.embed.objectives import semantic_loss
 from wsdhq.embed.quantisation import fit_quantizer
+from wsdhq.embed.views import centre_crop
 from wsdhq.quant import AdditiveQuantizer
 
 __all__ = [
@@ -201,19 +203,19 @@ def _losses(
 ) -> dict[str, Tensor]:
     inputs = task.inputs.batch(task.rows[batch])
     if state.network.backbone is not None and config.augment:
-        inputs = augment(inputs, generator)
+        inputs = augment(inputs, generator, config.crop_size)
+    elif state.network.backbone is not None and config.crop_size is not None:
+        inputs = centre_crop(inputs, config.crop_size)
     embeddings = state.network(inputs.to(task.device))
     positives = torch.from_numpy(task.positives[batch].toarray()).to(task.device)
-    margin = adaptive_cosine_margin(
-        embeddings, task.sphere, positives, config.gamma, config.num_negatives
-    )
+    semantic = semantic_loss(config, embeddings, task.sphere, positives)
     if state.codes is None:
-        return {"loss": margin, "margin_loss": margin}
+        return {"loss": semantic, "margin_loss": semantic}
     reconstructions = torch.from_numpy(state.quantiser.decode(state.codes[batch]))
     quantisation = cosine_quantization(embeddings, reconstructions.to(task.device), task.metric)
     return {
-        "loss": margin + config.quantisation_weight * quantisation,
-        "margin_loss": margin,
+        "loss": semantic + config.quantisation_weight * quantisation,
+        "margin_loss": semantic,
         "quantisation_loss": quantisation,
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,15 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from wsdhq.data import (
-    DecodedImages,
-    ImageCollection,
-    SkippedImage,
-    UnreadableImage,
-    decode_images,
-    open_images,
-)
+from wsdhq.data import ImageCollection, SkippedImage, open_images
+from wsdhq.data.skipped import list_skipped
 from wsdhq.embed.config import TrainConfig
+from wsdhq.embed.decoding import decoded_parts
 from wsdhq.embed.inputs import as_batch
 from wsdhq.embed.model_files import read_model, write_model
 from wsdhq.embed.network import EmbeddingNetwork, evaluation_mode
@@ -33,8 +28,6 @@ __all__ = ["EmbeddedImages", "TrainedModel"]
 ImageSource = str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | ImageCollection
 
 _ENCODED_AT_ONCE = 16_384
-_DECODED_AT_ONCE = 1024
-_NAMES_SHOWN = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,12 +126,10 @@ class TrainedModel:
         if not isinstance(data, np.ndarray | Tensor):
             images = self.embed_images(data, batch_size, threads)
             if images.skipped:
-                shown = "; ".join(
-                    f"{image.name} ({image.reason})" for image in images.skipped[:_NAMES_SHOWN]
-                )
                 raise ValueError(
                     f"{len(images.skipped)} images cannot be read, so that rows would not match "
-                    f"images: {shown}; embed_images leaves them out and says which"
+                    f"images: {list_skipped(images.skipped)}; embed_images leaves them out and "
+                    "says which"
                 )
             return images.embeddings
         array = self._checked(data)
@@ -185,7 +176,11 @@ class TrainedModel:
             yield start, block
 
     def embed_images(
-        self, source: ImageSource, batch_size: int | None = None, threads: int | None = None
+        self,
+        source: ImageSource,
+        batch_size: int | None = None,
+        threads: int | None = None,
+        progress: Callable[[int, int], None] | None = None,
     ) -> EmbeddedImages:
         """Embed a collection of images, leaving out those that cannot be read.
 
@@ -195,6 +190,8 @@ class TrainedModel:
             A collection, or what `wsdhq.data.open_images` opens.
         batch_size, threads
             As for `embed`; `threads` is the number of decoding threads too.
+        progress : callable, optional
+            Called with (images done, images in all), those left out counted.
 
         Returns
         -------
@@ -213,19 +210,16 @@ class TrainedModel:
             )
         if not isinstance(source, ImageCollection):
             with open_images(source) as collection:
-                return self.embed_images(collection, batch_size, threads)
+                return self.embed_images(collection, batch_size, threads, progress)
         embeddings, kept, skipped = [], [], []
-        for start in range(0, len(source), _DECODED_AT_ONCE):
-            rows = np.arange(start, min(start + _DECODED_AT_ONCE, len(source)))
-            decoded = _decode(source, self.config.image_size, rows, threads)
+        done = 0
+        for decoded in decoded_parts(source, self.config.image_size, threads):
             embeddings.append(self.embed(decoded.pixels, batch_size, threads))
             kept.append(decoded.kept)
             skipped += decoded.skipped
-        if len(skipped) == len(source):
-            raise ValueError(
-                f"none of the {len(source)} images can be read; the first, "
-                f"{skipped[0].name}: {skipped[0].reason}"
-            )
+            if progress is not None:
+                done += len(decoded.pixels) + len(decoded.skipped)
+                progress(done, len(source))
         return EmbeddedImages(np.concatenate(embeddings), np.concatenate(kept), skipped)
 
     def embed_tags(self, tags: Sequence[str]) -> NDArray[np.float32]:
@@ -349,23 +343,3 @@ class TrainedModel:
         if array.ndim != 2 or array.shape[1] != width:
             raise ValueError(f"features must have shape (N, {width}), got {array.shape}")
         return array
-
-
-def _decode(
-    source: ImageCollection, size: int, rows: NDArray[np.int64], threads: int | None
-) -> DecodedImages:
-    try:
-        return decode_images(source, size, rows, threads=threads)
-    except ValueError:
-        # No image of this part can be read, or something else is wrong; the collection as a
-        # whole may still be usable.
-        skipped = []
-        for row in rows.tolist():
-            try:
-                source.open(row)
-            except UnreadableImage as error:
-                skipped.append(SkippedImage(row, error.name, error.reason))
-            else:
-                raise
-        pixels = np.empty((0, size, size, 3), dtype=np.uint8)
-        return DecodedImages(pixels, np.empty(0, dtype=np.int64), skipped)

@@ -30,7 +30,12 @@ _PREFIX = "network."
 
 
 def build_network(
-    config: TrainConfig, in_dim: int | None, dim: int, backbone: nn.Module | None = None
+    config: TrainConfig,
+    in_dim: int | None,
+    dim: int,
+    backbone: nn.Module | None = None,
+    *,
+    initial_weights: bool = True,
 ) -> EmbeddingNetwork:
     """A network with the structure that the settings ask for.
 
@@ -43,28 +48,40 @@ def build_network(
         Width of the semantic space.
     backbone : torch.nn.Module, optional
         In place of the one that `config.backbone` names; used itself, not copied.
+    initial_weights : bool
+        Whether `config.backbone_weights` is read. False where all weights are replaced anyway:
+        the file may be gone by then.
 
     Returns
     -------
     EmbeddingNetwork
-        Weights drawn from torch's current random state.
+        Other weights are drawn from torch's current random state.
 
     Raises
     ------
+    FileNotFoundError
+        There is no file `config.backbone_weights`.
+    ImportError
+        The library that `config.backbone` names is not installed.
     TypeError, ValueError
-        `backbone` is no module that gives rows of features, or is given in features mode.
+        `backbone` is no module that gives rows of features from images of the size that it
+        will see, or is given in features mode; or the weights do not fit.
     """
+    weights = config.backbone_weights if initial_weights else None
+    if weights is not None and (config.images is None or backbone is not None):
+        reason = "features need no backbone" if config.images is None else "a module has its own"
+        raise ValueError(f"backbone_weights: {reason}, expected None, got {weights!r}")
     if config.images is None:
         if backbone is not None:
             raise ValueError("backbone: features need none, expected None in features mode")
         width = in_dim
     else:
-        backbone = make_backbone(config.backbone) if backbone is None else backbone
-        width = backbone_width(backbone, config.image_size)
+        backbone = make_backbone(config.backbone, weights) if backbone is None else backbone
+        width = backbone_width(backbone, config.crop_size or config.image_size)
     if width is None:
         raise ValueError("in_dim: the width of the features is needed in features mode")
-    head = HypersphericalHead(width, dim, config.hidden_dim, config.dropout)
-    return EmbeddingNetwork(head, backbone)
+    head = HypersphericalHead(width, dim, config.hidden_dim, config.dropout, config.normalise)
+    return EmbeddingNetwork(head, backbone, config.crop_size, config.evaluation_crops)
 
 
 def write_model(
@@ -86,7 +103,7 @@ def write_model(
     write_tensors(
         run.file("model.safetensors"),
         tensors,
-        {"format": _FORMAT, "backbone": _backbone_kind(network.backbone)},
+        {"format": _FORMAT, "backbone": _backbone_kind(config, network.backbone)},
     )
 
 
@@ -120,7 +137,7 @@ def read_model(
     dim = codebooks.shape[2]
     sphere = _matrix(tensors, "sphere", source, (None, dim))
     metric = _matrix(tensors, "metric", source, (dim, dim))
-    tags = _read_tags(run, sphere)
+    tags = _read_tags(run, sphere, config.normalise)
 
     weights = {
         name.removeprefix(_PREFIX): value
@@ -132,22 +149,24 @@ def read_model(
         raise ValueError(f"{source}: expected the tensor {_PREFIX + 'head.shift'!r}, (F,)")
     # The weights drawn here are replaced at once, so that no random state need be touched.
     with torch.random.fork_rng(devices=[]):
-        network = build_network(config, len(shift), dim, backbone)
+        network = build_network(config, len(shift), dim, backbone, initial_weights=False)
     load_weights(network, weights, source)
     quantizer = make_quantizer(config, metric, codebooks)
     return config, network.to(device), quantizer, tags
 
 
-def _backbone_kind(backbone: nn.Module | None) -> str:
+def _backbone_kind(config: TrainConfig, backbone: nn.Module | None) -> str:
     if backbone is None:
         return "none"
-    return "named" if type(backbone).__module__ == make_backbone.__module__ else "given"
+    named = getattr(backbone, "backbone_name", None) == config.backbone
+    return "named" if named else "given"
 
 
-def _read_tags(run: RunDirectory, sphere: NDArray[np.float32]) -> SemanticSphere:
+def _read_tags(run: RunDirectory, sphere: NDArray[np.float32], normalised: bool) -> SemanticSphere:
     path = run.file("tags.json")
     try:
-        return SemanticSphere.from_json(json.loads(path.read_text(encoding="utf-8")), sphere)
+        value = json.loads(path.read_text(encoding="utf-8"))
+        return SemanticSphere.from_json(value, sphere, normalised=normalised)
     except (ValueError, TypeError) as error:
         raise ValueError(
             f"{path}: expected {RUN_FILES['tags.json']}, fitting model.safetensors: {error}"

@@ -7,14 +7,14 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
+from wsdhq.embed.backbones.pixels import pixel_format_of
 from wsdhq.embed.heads import HypersphericalHead
+from wsdhq.embed.views import centre_crop, ten_crops
 
 __all__ = ["EmbeddingNetwork", "backbone_width", "evaluation_mode"]
 
-# The means and deviations of ImageNet's channels: what public backbones are trained with.
-_PIXEL_MEAN = (0.485, 0.456, 0.406)
-_PIXEL_DEVIATION = (0.229, 0.224, 0.225)
 _IMAGES_PER_BLOCK = 64
 
 
@@ -25,22 +25,53 @@ class EmbeddingNetwork(nn.Module):
     ----------
     head : HypersphericalHead
     backbone : torch.nn.Module or None
-        From (B, 3, H, W) float32 images, normalised with the channel statistics of
-        ImageNet, to (B, F) features; None where the input is features already.
+        From (B, 3, H, W) float32 images to (B, F) features; None where the input is features
+        already. Pixels are brought to the backbone's `pixel_format`
+        (`wsdhq.embed.backbones.PixelFormat`) if it has this attribute, else normalised with
+        the channel statistics of ImageNet, red first.
+    crop_size : int or None
+        Side of the square that the backbone sees. In evaluation mode it is cut out here; in
+        training mode images come already cropped. None: the backbone sees what comes.
+    evaluation_crops : {"centre", "ten"}
+        In evaluation mode, with a crop size: the square in the middle, or the mean over ten
+        (`wsdhq.embed.views.ten_crops`) of what the head gives, brought to unit norm again if
+        the head normalises.
+
+    Raises
+    ------
+    TypeError
+        The backbone's `pixel_format` is no `PixelFormat`.
+    ValueError
+        `evaluation_crops` is unknown.
     """
 
     pixel_mean: Tensor
     pixel_deviation: Tensor
 
-    def __init__(self, head: HypersphericalHead, backbone: nn.Module | None = None) -> None:
+    def __init__(
+        self,
+        head: HypersphericalHead,
+        backbone: nn.Module | None = None,
+        crop_size: int | None = None,
+        evaluation_crops: str = "centre",
+    ) -> None:
         super().__init__()
+        if evaluation_crops not in ("centre", "ten"):
+            raise ValueError(
+                f"evaluation_crops must be 'centre' or 'ten', got {evaluation_crops!r}"
+            )
         self.head = head
         self.backbone = backbone
+        self.crop_size = crop_size
+        self.evaluation_crops = evaluation_crops
+        pixels = pixel_format_of(backbone)
+        self.blue_first = pixels.channel_order == "bgr"
         # Constants, so not part of the stored weights.
-        shape = (1, 3, 1, 1)
-        mean, deviation = torch.tensor(_PIXEL_MEAN), torch.tensor(_PIXEL_DEVIATION)
-        self.register_buffer("pixel_mean", 255 * mean.view(shape), persistent=False)
-        self.register_buffer("pixel_deviation", 255 * deviation.view(shape), persistent=False)
+        mean, deviation = (
+            torch.tensor(values).view(1, 3, 1, 1) for values in (pixels.mean, pixels.deviation)
+        )
+        self.register_buffer("pixel_mean", mean, persistent=False)
+        self.register_buffer("pixel_deviation", deviation, persistent=False)
 
     @property
     def evaluation_batch(self) -> int:
@@ -51,7 +82,8 @@ class EmbeddingNetwork(nn.Module):
         """The input of the head: `inputs` itself, or what the backbone makes of it."""
         if self.backbone is None:
             return inputs
-        images = inputs.permute(0, 3, 1, 2).float()
+        images = inputs.permute(0, 3, 1, 2)
+        images = (images.flip(1) if self.blue_first else images).float()
         features: Tensor = self.backbone((images - self.pixel_mean) / self.pixel_deviation)
         return features
 
@@ -61,28 +93,45 @@ class EmbeddingNetwork(nn.Module):
         Parameters
         ----------
         inputs : Tensor
-            (B, F) float32 features, or with a backbone (B, H, W, 3) uint8 images.
+            (B, F) float32 features, or with a backbone (B, H, W, 3) uint8 images: in training
+            mode crops, in evaluation mode the whole images that `crop_size` is cut out of.
 
         Returns
         -------
         Tensor, (B, D), float32
-            Unit rows.
+            Rows as the head gives them, of unit norm by default.
+
+        Raises
+        ------
+        ValueError
+            In evaluation mode, images smaller than the crop size.
         """
-        embeddings: Tensor = self.head(self.features(inputs))
-        return embeddings
+        whole = self.backbone is None or self.crop_size is None or self.training
+        if whole or self.evaluation_crops == "centre":
+            shown = inputs if whole else centre_crop(inputs, self.crop_size)
+            embeddings: Tensor = self.head(self.features(shown))
+            return embeddings
+        # One crop after the other: all at once would need ten times the memory.
+        mean = (
+            sum(self.head(self.features(crop)) for crop in ten_crops(inputs, self.crop_size)) / 10
+        )
+        return functional.normalize(mean, dim=1) if self.head.normalise else mean
 
     def fit_scaling(self, inputs: Tensor) -> None:
         """Fit the head's scaling to what the backbone makes of some images in training mode.
 
         The running statistics of a fresh backbone's batch normalisation say nothing yet: in
         evaluation mode its features would be of another scale than those to be trained on.
-        All buffers, these statistics among them, are left as they were.
+        All buffers, these statistics among them, are left as they were. With a crop size,
+        the middle of each image is looked at.
 
         Parameters
         ----------
         inputs : Tensor, (B, H, W, 3), uint8
-            At least one image.
+            At least one whole image.
         """
+        if self.crop_size is not None:
+            inputs = centre_crop(inputs, self.crop_size)
         device = self.pixel_mean.device
         buffers = {name: value.clone() for name, value in self.named_buffers()}
         with evaluation_mode(self):
@@ -127,14 +176,21 @@ def backbone_width(backbone: nn.Module, image_size: int) -> int:
     TypeError
         `backbone` is no module, or its output no floating-point tensor.
     ValueError
-        The output has another shape than (2, F).
+        It cannot take images of this size, or the output has another shape than (2, F).
     """
     if not isinstance(backbone, nn.Module):
         raise TypeError(f"backbone must be a torch.nn.Module, got {type(backbone).__name__}")
     parameter = next(backbone.parameters(), None)
     device = torch.device("cpu") if parameter is None else parameter.device
     with evaluation_mode(backbone):
-        features = backbone(torch.zeros(2, 3, image_size, image_size, device=device))
+        try:
+            features = backbone(torch.zeros(2, 3, image_size, image_size, device=device))
+        # So networks complain of a size that is not theirs.
+        except (AssertionError, RuntimeError) as error:
+            raise ValueError(
+                f"backbone: it cannot take images of {image_size} x {image_size} pixels "
+                f"(crop_size, or else image_size): {error}"
+            ) from error
     if not isinstance(features, Tensor) or not features.is_floating_point():
         raise TypeError(
             "backbone must return a floating-point tensor of shape (B, F), "

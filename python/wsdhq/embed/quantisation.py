@@ -70,6 +70,10 @@ def fit_quantizer(
     (n, M) uint8
         Their codes now.
     """
-    quantizer.iterations = _FIRST if codes is None else _LAST if last else _WARM
+    if codes is None:
+        # Without joint training the one fit has to do what two do otherwise.
+        quantizer.iterations = _FIRST + _LAST if last else _FIRST
+    else:
+        quantizer.iterations = _LAST if last else _WARM
     quantizer.fit(embeddings, codes=codes)
     return quantizer.encode(embeddings, codes=codes)

@@ -6,7 +6,7 @@ Method section 1; paper, "Enhance Weak Supervision with Tag Correlation".
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -122,7 +122,7 @@ class SemanticSphere:
     Parameters
     ----------
     sphere : (T', D) numpy.ndarray of float32
-        One unit vector per group of merged tags.
+        One vector per group of merged tags, of unit norm if `normalised`.
     members : tuple of tuple of str
         The tags of each group. Groups stand in order of their first member, tags in order
         of their first appearance in the data.
@@ -130,6 +130,9 @@ class SemanticSphere:
         How they came about.
     positives : (N, T') scipy.sparse.csr_array of bool, or None
         Which groups each image carries; None for a sphere read from a file.
+    normalised : bool
+        Whether the vectors are on the unit sphere, or keep the norms that their words give
+        them (the paper's WSDHQ_N).
 
     Attributes
     ----------
@@ -141,13 +144,14 @@ class SemanticSphere:
     TypeError
         `sphere` is not float32.
     ValueError
-        Shapes disagree, a row is not of unit norm, or a tag is in two groups.
+        Shapes disagree, a row is not of the norm it should be, or a tag is in two groups.
     """
 
     sphere: NDArray[np.float32]
     members: tuple[tuple[str, ...], ...]
     report: TagReport
     positives: sparse.csr_array | None = None
+    normalised: bool = True
     group_of_tag: dict[str, int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -159,9 +163,11 @@ class SemanticSphere:
                 f"got {self.sphere.shape}"
             )
         norms = np.linalg.norm(self.sphere.astype(np.float64), axis=1)
-        if not (np.abs(norms - 1.0) < 1e-3).all():
-            row = int(np.flatnonzero(~(np.abs(norms - 1.0) < 1e-3))[0])
-            raise ValueError(f"sphere[{row}] must have norm 1, got {norms[row]:g}")
+        good = np.abs(norms - 1.0) < 1e-3 if self.normalised else np.isfinite(norms)
+        if not good.all():
+            row = int(np.flatnonzero(~good)[0])
+            wanted = "norm 1" if self.normalised else "a finite norm"
+            raise ValueError(f"sphere[{row}] must have {wanted}, got {norms[row]:g}")
         group_of_tag: dict[str, int] = {}
         for group, tags in enumerate(self.members):
             if not tags:
@@ -206,7 +212,9 @@ class SemanticSphere:
         return {"groups": [list(tags) for tags in self.members], "report": asdict(self.report)}
 
     @classmethod
-    def from_json(cls, value: Any, sphere: NDArray[np.float32]) -> SemanticSphere:
+    def from_json(
+        cls, value: Any, sphere: NDArray[np.float32], *, normalised: bool = True
+    ) -> SemanticSphere:
         """Rebuild a sphere from `to_json` and its vectors.
 
         Parameters
@@ -215,6 +223,8 @@ class SemanticSphere:
             What `to_json` gave, after a way through JSON.
         sphere : (T', D) numpy.ndarray of float32
             The vectors of the groups.
+        normalised : bool
+            Whether they are of unit norm.
 
         Returns
         -------
@@ -231,7 +241,8 @@ class SemanticSphere:
         groups = value["groups"]
         if not _is_table_of_strings(groups):
             raise ValueError("tags: 'groups' must be a list of lists of strings")
-        return cls(sphere, tuple(map(tuple, groups)), _report_from_json(value["report"]))
+        report = _report_from_json(value["report"])
+        return cls(sphere, tuple(map(tuple, groups)), report, normalised=normalised)
 
 
 def build_semantic_sphere(
@@ -242,13 +253,14 @@ def build_semantic_sphere(
     threshold: float = 0.75,
     radius: float = 0.1,
     min_count: int = 1,
+    normalise: bool = True,
 ) -> SemanticSphere:
     """Enhance and merge the tags of a collection, and place them on the unit sphere.
 
     Method section 1. The tags that have a vector (`WordVectors.find`), in order of their
     first appearance, are the rows of T; T is enhanced on the correlation graph, tags
     density-reachable from each other become one group at their mean, and the means are
-    L2-normalised.
+    L2-normalised (unless `normalise` is False: the paper's WSDHQ_N).
 
     Parameters
     ----------
@@ -265,6 +277,8 @@ def build_semantic_sphere(
         eps, on the scale of the word vectors. With 0 only tags of equal vectors merge.
     min_count : int
         Tags carried by fewer images are dropped, at least 1.
+    normalise : bool
+        Whether the means are brought to unit norm.
 
     Returns
     -------
@@ -315,7 +329,7 @@ def build_semantic_sphere(
     members: list[list[str]] = [[] for _ in range(int(group_of.max()) + 1)]
     for tag, group in zip(tags, group_of):
         members[group].append(tag)
-    points = _unit_means(vectors, enhanced, group_of, members)
+    points = _group_points(vectors, enhanced, group_of, members, normalise)
 
     in_graph = set(tags)
     merged = sorted(
@@ -345,17 +359,20 @@ def build_semantic_sphere(
         num_merged_tags=sum(map(len, merged)),
         largest_groups=tuple(map(tuple, merged[:_NUM_EXAMPLES])),
     )
-    bare = SemanticSphere(points, tuple(map(tuple, members)), report)
-    return SemanticSphere(points, bare.members, report, bare.positives_of(checked))
+    bare = SemanticSphere(points, tuple(map(tuple, members)), report, normalised=normalise)
+    return replace(bare, positives=bare.positives_of(checked))
 
 
-def _unit_means(
+def _group_points(
     vectors: NDArray[np.float32],
     enhanced: NDArray[np.float64],
     group_of: NDArray[np.int64],
     members: list[list[str]],
+    normalise: bool,
 ) -> NDArray[np.float32]:
     means = group_means(enhanced, group_of)
+    if not normalise:
+        return means.astype(np.float32)
     norms = np.linalg.norm(means, axis=1)
     scale = np.zeros(len(means))
     np.maximum.at(scale, group_of, np.linalg.norm(vectors.astype(np.float64), axis=1))

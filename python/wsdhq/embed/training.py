@@ -11,10 +11,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from wsdhq._files import save_npy, write_json
-from wsdhq.data import split_rows
+from wsdhq.data import SkippedImage, open_images
+from wsdhq.data.skipped import list_skipped
+from wsdhq.data.splits import split_collection
 from wsdhq.embed.checkpoint import read_checkpoint, write_checkpoint
 from wsdhq.embed.config import TrainConfig
 from wsdhq.embed.inputs import TrainingInputs, read_inputs
@@ -63,18 +66,20 @@ def train(
     same bytes of weights and codes, whether or not the training was interrupted and resumed.
     No global seed, thread count or default dtype is changed.
 
-    Rows of queries (`config.num_queries`) take no part in the training of word vectors,
-    sphere, network and quantiser, nor do rows without tags; both are embedded and encoded
-    in the end. Memory: the embeddings of the training rows, (n, D) float32, and in images
-    mode all pixels, are held.
+    Queries (`config.num_queries`) and other rows outside the training set take no part in the
+    training of word vectors, sphere, network and quantiser, nor do rows without tags or with
+    an image that cannot be read; all that can be read are embedded and encoded in the end.
+    Memory: the embeddings of the training rows, (n, D) float32, and in images mode their
+    pixels, are held.
 
     Parameters
     ----------
     config : TrainConfig
     backbone : torch.nn.Module, optional
         Images mode: from (B, 3, H, W) float32 images, normalised with the channel
-        statistics of ImageNet, to (B, F) features. Trained in place; parameters that need
-        no gradient stay as they are. By default the one that `config.backbone` names.
+        statistics of ImageNet (or as its attribute `pixel_format` says), to (B, F) features.
+        Trained in place; parameters that need no gradient stay as they are. By default the
+        one that `config.backbone` names.
     resume : bool
         Continue an interrupted training in `config.out` of equal settings. A finished one
         is loaded; an empty or missing directory is begun.
@@ -90,9 +95,10 @@ def train(
     TrainedModel
         Also in `config.out`: config.toml, model.safetensors, tags.json, codes.npy, log.jsonl,
         and rows.npy and skipped.json if images could not be read. A line of the log holds
-        "epoch", "loss", "margin_loss", "quantisation_loss" (null before the first code
-        update), "distortion" (mean, under the semantic metric; null in epochs without an
-        update), "learning_rate" (of the head, at the end of the epoch) and "seconds".
+        "epoch", "loss", "margin_loss" (the semantics-preserving loss that `config.loss`
+        names), "quantisation_loss" (null before the first code update), "distortion" (mean,
+        under the semantic metric; null in epochs without an update), "learning_rate" (of the
+        head, at the end of the epoch) and "seconds".
 
     Raises
     ------
@@ -111,6 +117,8 @@ def train(
         _logger.info("the training in %s has ended: nothing to resume", run.path)
         return TrainedModel.load(run.path, backbone, config.device)
 
+    checkpoint_path = run.file("checkpoint.safetensors")
+    goes_on = resume and checkpoint_path.exists()
     with (
         ProgressBar(not callable(progress) and progress is not False) as bar,
         torch_threads(config.threads),
@@ -118,10 +126,9 @@ def train(
         inputs = _read(config, bar)
         tags, task = _prepare_task(config, inputs, bar)
         with seeded(config.seed, INITIAL_WEIGHTS, device=task.device):
-            state = _initial_state(config, inputs, task, tags, backbone)
+            state = _initial_state(config, inputs, task, tags, backbone, not goes_on)
         fingerprint = _fingerprint(inputs, task)
-        checkpoint_path = run.file("checkpoint.safetensors")
-        if resume and checkpoint_path.exists():
+        if goes_on:
             _resume(state, task, config, run, fingerprint)
         else:
             run.begin(config)
@@ -148,21 +155,35 @@ def train(
 
 def _read(config: TrainConfig, bar: ProgressBar) -> TrainingInputs:
     bar.stage("reading")
-    return read_inputs(config, progress=lambda done, total: bar.advance_to(done, total))
+
+    def training_rows(num_rows: int) -> NDArray[np.int64]:
+        return _split(config, num_rows)
+
+    return read_inputs(
+        config, training_rows, progress=lambda done, total: bar.advance_to(done, total)
+    )
+
+
+def _split(config: TrainConfig, num_rows: int) -> NDArray[np.int64]:
+    """The rows to train on, by number: whether an image can be read moves no other row."""
+    if config.num_queries >= num_rows:
+        raise ValueError(
+            f"num_queries must be less than the number of rows, {num_rows}, "
+            f"got {config.num_queries}"
+        )
+    _, _, train = split_collection(
+        num_rows, config.num_queries, config.num_train, config.split_seed
+    )
+    return train
 
 
 def _prepare_task(
     config: TrainConfig, inputs: TrainingInputs, bar: ProgressBar
 ) -> tuple[SemanticSphere, TrainingTask]:
-    if config.num_queries >= len(inputs):
-        raise ValueError(
-            f"num_queries must be less than the number of rows, {len(inputs)}, "
-            f"got {config.num_queries}"
-        )
-    _, database = split_rows(len(inputs), config.num_queries, config.split_seed)
-    tag_sets = [inputs.tags[row] for row in database]
+    candidates = inputs.readable(_split(config, len(inputs)))
+    tag_sets = [inputs.tags[row] for row in candidates]
     if not any(tag_sets):
-        raise ValueError(f"{config.tags}: none of the {len(database)} rows to train on has a tag")
+        raise ValueError(f"{config.tags}: none of the {len(candidates)} rows to train on has a tag")
     bar.stage("word vectors")
     if config.word_vectors is None:
         vectors = train_word_vectors(
@@ -184,6 +205,7 @@ def _prepare_task(
         threshold=config.threshold,
         radius=config.radius,
         min_count=config.min_count,
+        normalise=config.normalise,
     )
     for line in tags.report.summary_lines():
         _logger.info("%s", line)
@@ -192,7 +214,7 @@ def _prepare_task(
     device = torch.device(config.device)
     task = TrainingTask(
         inputs=inputs,
-        rows=database[tagged],
+        rows=candidates[tagged],
         positives=positives[tagged],
         sphere=torch.from_numpy(tags.sphere).to(device),
         metric=torch.from_numpy(semantic_metric(tags.sphere)).to(device),
@@ -208,10 +230,13 @@ def _initial_state(
     task: TrainingTask,
     tags: SemanticSphere,
     backbone: nn.Module | None,
+    initial_weights: bool,
 ) -> TrainingState:
     features_mode = config.images is None
     in_dim = inputs.array.shape[1] if features_mode else None
-    network = build_network(config, in_dim, tags.sphere.shape[1], backbone).to(task.device)
+    network = build_network(
+        config, in_dim, tags.sphere.shape[1], backbone, initial_weights=initial_weights
+    ).to(task.device)
     if features_mode:
         network.head.fit_scaling(inputs.array, task.rows)
     else:
@@ -265,7 +290,8 @@ def _epoch(
 
     means = train_epoch(state, task, config, show)
     distortion = None
-    if state.epoch % config.update_every == 0:
+    # With no weight on it the quantiser teaches the network nothing: it can wait for the end.
+    if config.quantisation_weight > 0 and state.epoch % config.update_every == 0:
         distortion = update_quantiser(state, task)
     return {
         "epoch": state.epoch,
@@ -294,10 +320,31 @@ def _finish(
 ) -> TrainedModel:
     fit_quantizer(state.quantiser, training_embeddings(state, task), state.codes, last=True)
     model = TrainedModel(config, state.network, state.quantiser, tags)
-    save_npy(run.file("codes.npy"), model.encode(inputs.array, threads=config.threads))
-    if inputs.kept is not None:
-        save_npy(run.file("rows.npy"), inputs.kept)
-        write_json(run.file("skipped.json"), [asdict(image) for image in inputs.skipped])
+    codes, kept, skipped = _encode_all(model, config, inputs)
+    save_npy(run.file("codes.npy"), codes)
+    if skipped:
+        save_npy(run.file("rows.npy"), kept)
+        write_json(run.file("skipped.json"), [asdict(image) for image in skipped])
     model.save(run.path)
     run.file("checkpoint.safetensors").unlink(missing_ok=True)
     return model
+
+
+def _encode_all(
+    model: TrainedModel, config: TrainConfig, inputs: TrainingInputs
+) -> tuple[NDArray[np.uint8], NDArray[np.int64], list[SkippedImage]]:
+    """Codes of all rows that can be read, those rows, and the images that cannot."""
+    if config.images is None:
+        codes = model.encode(inputs.array, threads=config.threads)
+        return codes, np.arange(len(codes)), []
+    with open_images(config.images) as collection:
+        embedded = model.embed_images(collection, threads=config.threads)
+    if embedded.skipped:
+        _logger.warning(
+            "%d of %d images could not be read and have no code: %s",
+            len(embedded.skipped),
+            len(inputs),
+            list_skipped(embedded.skipped),
+        )
+    codes = model.quantizer.encode(embedded.embeddings, threads=config.threads)
+    return codes, embedded.kept, embedded.skipped

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,9 @@ from wsdhq.reproduce.identity import checksum, noted
 from wsdhq.reproduce.inputs import SelectedImages
 from wsdhq.reproduce.listener import Listener
 
+if TYPE_CHECKING:
+    from wsdhq.embed.extraction import FeatureRows
+
 __all__ = [
     "Extract",
     "Extracted",
@@ -36,15 +39,8 @@ __all__ = [
 _SCANNED_AT_ONCE = 1024
 
 
-class ExtractedFeatures(Protocol):
-    """What `wsdhq.embed.extraction.extract_features` returns, as far as it is used here."""
-
-    features: NDArray[np.float32]
-    kept: NDArray[np.int64]
-    skipped: list[SkippedImage]
-
-
-Extract = Callable[..., ExtractedFeatures]
+#: As `extract_with_backbone`.
+Extract = Callable[..., "FeatureRows"]
 
 
 class Extracted(NamedTuple):
@@ -129,7 +125,7 @@ def extract_with_backbone(
     threads: int | None = None,
     device: str = "cpu",
     progress: Callable[[float, float], None] | None = None,
-) -> ExtractedFeatures:
+) -> FeatureRows:
     """The output of a backbone for each image that can be read.
 
     Parameters
@@ -148,7 +144,7 @@ def extract_with_backbone(
     from wsdhq.embed.extraction import extract_features
 
     module = make_seeded_backbone(backbone, backbone_weights, seed=0).to(device)
-    found: ExtractedFeatures = extract_features(
+    return extract_features(
         collection,
         module,
         image_size=image_size,
@@ -157,7 +153,6 @@ def extract_with_backbone(
         threads=threads,
         progress=progress,
     )
-    return found
 
 
 def make_seeded_backbone(name: str, weights: Path | None, seed: int) -> Any:

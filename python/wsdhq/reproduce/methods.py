@@ -17,11 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsdhq._files import write_json
+from wsdhq.embed.variants import Variant
 from wsdhq.evaluation import RankBatches
 from wsdhq.reproduce.cells import Cell
 from wsdhq.reproduce.dataset import Materials
 from wsdhq.reproduce.identity import noted
 from wsdhq.reproduce.listener import Listener
+from wsdhq.reproduce.paper import SOURCE
 
 __all__ = ["BaselineMethod", "EmbeddingMethod", "Method", "Ranked", "Work"]
 
@@ -86,11 +88,14 @@ class Method(ABC):
         Who proposed it.
     in_paper : bool
         Whether it is a row of the paper's tables.
+    description : str
+        What is changed, of a variant; empty for others.
     """
 
     name: str
     reference: str
     in_paper: bool
+    description: str = ""
 
     @property
     @abstractmethod
@@ -198,24 +203,17 @@ class EmbeddingMethod(Method):
     ----------
     name : str
         In tables.
-    changes : mapping
-        What makes the variant, fields of `TrainConfig`; they win over `settings`.
+    variant : Variant
+        What makes it; its settings win over `settings`.
     settings : mapping
-        What all of them are trained with.
-    in_paper : bool
-    reference : str
+        What all of them are trained with, fields of `TrainConfig`.
     """
 
-    def __init__(
-        self,
-        name: str,
-        changes: Mapping[str, Any],
-        settings: Mapping[str, Any],
-        in_paper: bool,
-        reference: str,
-    ) -> None:
-        self.name, self.in_paper, self.reference = name, in_paper, reference
-        self._changes = dict(changes)
+    def __init__(self, name: str, variant: Variant, settings: Mapping[str, Any]) -> None:
+        self.name, self.in_paper = name, variant.in_paper
+        self.reference = SOURCE if variant.in_paper else "of this project"
+        self.description = variant.description
+        self._changes = dict(variant.settings)
         self._settings = dict(settings)
 
     @property

@@ -6,10 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from wsdhq.embed.presets import PRESETS, preset_settings
+from wsdhq.embed.variants import VARIANTS
 from wsdhq.reproduce.cells import Cell
 from wsdhq.reproduce.dataset import setting
 from wsdhq.reproduce.methods import BaselineMethod, EmbeddingMethod, Method
-from wsdhq.reproduce.paper import BITS, DATASETS, SOURCE, TABLE_1, TABLE_2
+from wsdhq.reproduce.paper import BITS, DATASETS, TABLE_1, TABLE_2
 
 __all__ = [
     "FIGURE_BITS",
@@ -157,7 +159,7 @@ def rows_of(target: str) -> tuple[str, ...]:
     if target != "table2":
         return tuple(TABLE_1[DATASETS[0]])
     printed = tuple(TABLE_2[DATASETS[0]])
-    return printed + tuple(name for name in _variants() if name not in printed)
+    return printed + tuple(name for name in VARIANTS if name not in printed)
 
 
 def make_methods(
@@ -182,13 +184,10 @@ def make_methods(
     """
     from wsdhq.baselines import baseline_class
 
-    variants = _variants()
     methods: dict[str, Method] = {}
     for name in names:
-        if name in variants:
-            in_paper = name in TABLE_2[DATASETS[0]]
-            reference = SOURCE if in_paper else "of this project"
-            methods[name] = EmbeddingMethod(name, variants[name], settings, in_paper, reference)
+        if name in VARIANTS:
+            methods[name] = EmbeddingMethod(name, VARIANTS[name], settings)
         else:
             made = baseline_class(name)
             options = {"epochs": QUICK_EPOCHS} if quick and made.is_deep else {}
@@ -219,9 +218,9 @@ def base_settings(
     """
     if dataset not in DATASETS:
         raise ValueError(f"there is no data set {dataset!r}; known: {', '.join(DATASETS)}")
-    from wsdhq.embed.presets import PRESETS
-
-    settings = {name: value for name, value in PRESETS[dataset].items() if name not in _DECIDED}
+    # Those for images go with the others: where features are learnt from, they say nothing.
+    usual = preset_settings(dataset, images=True) if dataset in PRESETS else {}
+    settings = {name: value for name, value in usual.items() if name not in _DECIDED}
     if quick:
         settings["epochs"] = QUICK_EPOCHS
     if backbone is not None:
@@ -241,13 +240,6 @@ def sweep_points(settings: Mapping[str, Any]) -> tuple[Point, ...]:
             usual = value == setting(settings, parameter)
             points.append(Point(parameter, value, _MAIN, () if usual else ((parameter, value),)))
     return tuple(points)
-
-
-def _variants() -> Mapping[str, Mapping[str, Any]]:
-    from wsdhq.embed.variants import VARIANTS
-
-    found: Mapping[str, Mapping[str, Any]] = VARIANTS
-    return found
 
 
 def _known_row(name: str, target: str, rows: Sequence[str]) -> str:

@@ -171,7 +171,7 @@ def _notes(plan: Plan, about: About) -> str:
         if method is not None and (method.changes or not method.in_paper):
             changes = ", ".join(f"`{key} = {value!r}`" for key, value in method.changes.items())
             where = "" if method.in_paper else "not in the paper; "
-            lines.append(f"{name}{_mark(about, name)}: {where}{_MAIN} with {changes}")
+            lines.append(f"{name}{_mark(about, name)}: {where}{method.description} ({changes})")
     return "\n".join(f"- {line}" for line in lines)
 
 

@@ -1,25 +1,25 @@
-"""The two training losses, as pure functions of tensors (method sections 2 and 3)."""
+"""Margin losses between the tags an image carries and those it does not (method section 2)."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-__all__ = [
-    "adaptive_cosine_margin",
-    "adaptive_margin",
-    "cosine_quantization",
-    "semantic_metric",
-]
+from wsdhq.embed.losses.checks import check_matrix, check_positives, check_same_width
+
+__all__ = ["adaptive_cosine_margin", "adaptive_margin", "fixed_cosine_margin"]
 
 # Positive pairs handled at once: a block of (512, T') floats stays within a core's cache.
 _PAIRS_PER_BLOCK = 512
+
+# Margins of some tags (rows of the sphere) to all: (n, D) and (T', D) to (n, T').
+_Margins = Callable[[Tensor, Tensor], Tensor]
 
 
 def adaptive_margin(cosines: Tensor, gamma: float = 1.0) -> Tensor:
@@ -58,7 +58,7 @@ class _PairHinge(torch.autograd.Function):
         cosines: Tensor,
         sphere: Tensor,
         positives: Tensor,
-        gamma: float,
+        margins_of: _Margins,
         num_negatives: int | None,
     ) -> Tensor:
         num_tags = len(sphere)
@@ -78,7 +78,7 @@ class _PairHinge(torch.autograd.Function):
             candidates = torch.full_like(cosines, -torch.inf).scatter_(1, place, hardest)
         rows, tags = positives.nonzero(as_tuple=True)
         distinct, which = tags.unique(return_inverse=True)
-        margins = adaptive_margin(sphere[distinct] @ sphere.T, gamma)
+        margins = margins_of(sphere[distinct], sphere)
 
         total = cosines.new_zeros((), dtype=torch.float64)
         for start in range(0, len(rows), _PAIRS_PER_BLOCK):
@@ -106,6 +106,8 @@ def adaptive_cosine_margin(
     positives: Tensor,
     gamma: float = 1.0,
     num_negatives: int | None = 1000,
+    *,
+    normalise: bool = True,
 ) -> Tensor:
     """Adaptive cosine margin loss (method section 2; paper, "Semantics-preserving Learning").
 
@@ -120,7 +122,8 @@ def adaptive_cosine_margin(
     Parameters
     ----------
     embeddings : Tensor, (B, D), floating point
-        Embedded images; normalised here, so that any length is accepted.
+        Embedded images; normalised here, so that any length is accepted, unless `normalise`
+        is False.
     sphere : Tensor, (T', D), floating point
         Semantic sphere: unit rows, one per merged tag. Held constant.
     positives : Tensor, (B, T'), bool
@@ -132,6 +135,9 @@ def adaptive_cosine_margin(
         The negatives of an image are the `num_negatives` tags it does not carry with the
         largest cosine to it (fewer where there are fewer); None takes all of them. The
         choice is made without gradient.
+    normalise : bool
+        False takes inner products in place of all cosines, of rows of any norm (the paper's
+        WSDHQ_N). Tags with an inner product above 1 then have no margin.
 
     Returns
     -------
@@ -146,115 +152,71 @@ def adaptive_cosine_margin(
     ValueError
         Shapes that do not fit, `gamma` or `num_negatives` out of range.
     """
-    _check_matrix("embeddings", embeddings)
-    _check_matrix("sphere", sphere)
-    _check_same_width("sphere", sphere, embeddings)
-    if not isinstance(positives, Tensor) or positives.dtype != torch.bool:
-        raise TypeError(f"positives must be a bool tensor, got {_kind(positives)}")
-    expected = (len(embeddings), len(sphere))
-    if tuple(positives.shape) != expected:
-        raise ValueError(
-            f"positives must have shape (B, T') = {expected}, got {tuple(positives.shape)}"
-        )
-    if not 0 < gamma < float("inf"):
+    if not 0 < gamma < math.inf:
         raise ValueError(f"gamma must be a finite number above 0, got {gamma}")
-    if num_negatives is not None and num_negatives < 1:
-        raise ValueError(f"num_negatives must be at least 1, or None, got {num_negatives}")
-    constant = sphere.detach().to(embeddings.dtype)
-    cosines = functional.normalize(embeddings, dim=1) @ constant.T
-    loss: Tensor = _PairHinge.apply(cosines, constant, positives, float(gamma), num_negatives)
-    return loss
+
+    def margins_of(tags: Tensor, all_tags: Tensor) -> Tensor:
+        return adaptive_margin(tags @ all_tags.T, float(gamma))
+
+    return _pair_hinge(embeddings, sphere, positives, margins_of, num_negatives, normalise)
 
 
-def cosine_quantization(embeddings: Tensor, reconstructions: Tensor, metric: Tensor) -> Tensor:
-    """Supervised cosine quantisation loss (method section 3; paper, same name).
+def fixed_cosine_margin(
+    embeddings: Tensor,
+    sphere: Tensor,
+    positives: Tensor,
+    margin: float = 1.0,
+    num_negatives: int | None = 1000,
+    *,
+    normalise: bool = True,
+) -> Tensor:
+    """Cosine margin loss with one margin for all pairs of tags: the ablation of Delta_ij.
 
-    `sum_s (s.r - s.r^)^2` over the tags s of the sphere, which is the quadratic form
-    `(r - r^)^T Sigma (r - r^)` with `Sigma = semantic_metric(sphere)`, averaged over the batch.
+    As `adaptive_cosine_margin`, with `[ margin - cos(s_i, r) + cos(s_j, r) ]_+`. A margin of
+    1 is what the adaptive one with gamma = 1 gives to unrelated tags.
 
     Parameters
     ----------
-    embeddings : Tensor, (B, D), floating point
-        Embedded images r.
-    reconstructions : Tensor, (B, D), floating point
-        What the quantiser makes of them, r^. Held constant: no gradient flows into codes
-        or codebooks.
-    metric : Tensor, (D, D), floating point
-        Symmetric positive semi-definite Sigma. Held constant.
+    embeddings, sphere, positives, num_negatives, normalise
+        As for `adaptive_cosine_margin`.
+    margin : float
+        At least 0.
 
     Returns
     -------
     Tensor, ()
-        Mean over the batch, at least 0 up to rounding; 0 for an empty batch.
 
     Raises
     ------
-    TypeError
-        A wrong dtype, or an argument that is no tensor.
-    ValueError
-        Shapes that do not fit.
+    TypeError, ValueError
+        As `adaptive_cosine_margin`; `margin` out of range.
     """
-    _check_matrix("embeddings", embeddings)
-    _check_matrix("reconstructions", reconstructions)
-    _check_matrix("metric", metric)
-    if reconstructions.shape != embeddings.shape:
-        raise ValueError(
-            f"reconstructions must have the shape of embeddings, {tuple(embeddings.shape)}, "
-            f"got {tuple(reconstructions.shape)}"
-        )
-    dim = embeddings.shape[1]
-    if tuple(metric.shape) != (dim, dim):
-        raise ValueError(f"metric must have shape (D, D) = {(dim, dim)}, got {tuple(metric.shape)}")
-    difference = embeddings - reconstructions.detach().to(embeddings.dtype)
-    quadratic = (difference @ metric.detach().to(embeddings.dtype)) * difference
-    return quadratic.sum() / max(len(embeddings), 1)
+    if not 0 <= margin < math.inf:
+        raise ValueError(f"margin must be a finite number, at least 0, got {margin}")
+
+    def margins_of(tags: Tensor, all_tags: Tensor) -> Tensor:
+        return tags.new_full((len(tags), len(all_tags)), float(margin))
+
+    return _pair_hinge(embeddings, sphere, positives, margins_of, num_negatives, normalise)
 
 
-def semantic_metric(sphere: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-    """Sigma, the metric of the quantiser: `sum_s s s^T` over the tags (method, "Symbols").
-
-    Parameters
-    ----------
-    sphere : array, (T', D), floating point
-        Semantic sphere, unit rows.
-
-    Returns
-    -------
-    array, (D, D), float32
-        Exactly symmetric, positive semi-definite up to rounding; summed in float64.
-
-    Raises
-    ------
-    TypeError
-        `sphere` is not a floating-point array.
-    ValueError
-        `sphere` is not two-dimensional.
-    """
-    if not isinstance(sphere, np.ndarray) or not np.issubdtype(sphere.dtype, np.floating):
-        raise TypeError(f"sphere must be a floating-point NumPy array, got {_kind(sphere)}")
-    if sphere.ndim != 2:
-        raise ValueError(f"sphere must have shape (T', D), got {sphere.shape}")
-    wide = sphere.astype(np.float64)
-    metric = wide.T @ wide
-    return ((metric + metric.T) / 2).astype(np.float32)
-
-
-def _check_matrix(name: str, value: Any) -> None:
-    if not isinstance(value, Tensor) or not value.is_floating_point():
-        raise TypeError(f"{name} must be a floating-point tensor, got {_kind(value)}")
-    if value.ndim != 2:
-        raise ValueError(f"{name} must be two-dimensional, got shape {tuple(value.shape)}")
-
-
-def _check_same_width(name: str, value: Tensor, embeddings: Tensor) -> None:
-    if value.shape[1] != embeddings.shape[1]:
-        raise ValueError(
-            f"{name} must have {embeddings.shape[1]} columns, as embeddings have, "
-            f"got shape {tuple(value.shape)}"
-        )
-
-
-def _kind(value: Any) -> str:
-    if isinstance(value, Tensor | np.ndarray):
-        return f"{type(value).__name__} of {value.dtype}"
-    return type(value).__name__
+def _pair_hinge(
+    embeddings: Tensor,
+    sphere: Tensor,
+    positives: Tensor,
+    margins_of: _Margins,
+    num_negatives: int | None,
+    normalise: bool,
+) -> Tensor:
+    check_matrix("embeddings", embeddings)
+    check_matrix("sphere", sphere)
+    check_same_width("sphere", sphere, embeddings)
+    check_positives(positives, embeddings, sphere)
+    if num_negatives is not None and num_negatives < 1:
+        raise ValueError(f"num_negatives must be at least 1, or None, got {num_negatives}")
+    constant = sphere.detach().to(embeddings.dtype)
+    vectors = functional.normalize(embeddings, dim=1) if normalise else embeddings
+    loss: Tensor = _PairHinge.apply(
+        vectors @ constant.T, constant, positives, margins_of, num_negatives
+    )
+    return loss

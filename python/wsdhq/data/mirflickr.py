@@ -1,0 +1,251 @@
+"""MIR-FLICKR25K: 25,000 images from Flickr with their tags and 38 annotated concepts.
+
+M. J. Huiskes, M. S. Lew: The MIR Flickr Retrieval Evaluation, 2008. press.liacs.nl/mirflickr
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wsdhq.data.labels import Grouping
+from wsdhq.data.official import TagReader, check_choice, find, read_lines, shown
+from wsdhq.data.splits import check_integer, split_collection
+from wsdhq.data.summary import count_line, few, split_line
+from wsdhq.data.tagged_images import TaggedImages
+
+__all__ = ["load"]
+
+_SITE = "press.liacs.nl/mirflickr"
+_IMAGE_ARCHIVE = f"the archive mirflickr25k.zip of {_SITE}"
+_ANNOTATION_ARCHIVE = f"the archive mirflickr25k_annotations_v080.zip of {_SITE}"
+_ANNOTATIONS = "mirflickr25k_annotations_v080"
+_HOMES = ("", "mirflickr", "mirflickr25k", "mirflickr25k/mirflickr")
+_IMAGE = re.compile(r"im([1-9][0-9]*)\.jpg")
+
+# 24 concepts that an image may show in some part ("potential"), and 14 of them once more where
+# they are what the image is about ("relevant").
+# fmt: off
+_POTENTIAL = (
+    "animals", "baby", "bird", "car", "clouds", "dog", "female", "flower", "food", "indoor",
+    "lake", "male", "night", "people", "plant_life", "portrait", "river", "sea", "sky",
+    "structures", "sunset", "transport", "tree", "water",
+)
+_RELEVANT = (
+    "baby", "bird", "car", "clouds", "dog", "female", "flower", "male", "night", "people",
+    "portrait", "river", "sea", "tree",
+)
+# fmt: on
+_CONCEPTS = {
+    24: _POTENTIAL,
+    38: tuple(sorted([*_POTENTIAL, *(f"{concept}_r1" for concept in _RELEVANT)])),
+}
+
+_PAPER_IMAGES = 25_000
+_PAPER_TAGS = 1_386
+_PAPER_LABELS = 38
+_PAPER_SPLIT = (2_000, 23_000, 23_000)
+
+
+def load(
+    root: str | os.PathLike[str],
+    *,
+    num_labels: int = 38,
+    vocabulary: str = "common",
+    min_count: int = 20,
+    expected_images: int | None = 25_000,
+    num_queries: int = 2_000,
+    num_train: int | None = None,
+    seed: int = 0,
+) -> TaggedImages:
+    """Load MIR-FLICKR25K from the folders that its archives unpack to.
+
+    Parameters
+    ----------
+    root : str or PathLike
+        The folder that holds, or is, ``mirflickr``: the images ``im1.jpg`` and so on, their
+        tags ``meta/tags/tags1.txt`` and so on (a tag a line, perhaps none), and
+        ``doc/common_tags.txt`` (a tag and its count a line). The annotations, ``sky.txt`` and
+        37 more (the number of an image a line), lie in ``mirflickr25k_annotations_v080`` or
+        ``annotations`` within `root` or ``mirflickr``, or directly there.
+    num_labels : {38, 24}
+        38 takes all annotation files, as the paper does; 24 leaves out those that end in
+        ``_r1``, the concepts an image is not only annotated with but about.
+    vocabulary : {"common", "all"}
+        Tags to keep: those of ``common_tags.txt``, 1,386 in the paper, or all.
+    min_count : int
+        With the vocabulary "common": least count there, at least 1.
+    expected_images : int, optional
+        Number of images there must be. None accepts any, as long as none is missing between.
+    num_queries, num_train, seed : int, int or None, int
+        The split, drawn by `split_collection`. By default the paper's: 2,000 queries; the rest
+        is database and training set.
+
+    Returns
+    -------
+    TaggedImages
+        Row i is image ``im{i + 1}.jpg``; labels in the order of the names of their files. Files
+        that are empty or damaged keep their row: decoding finds them. Tags are in the form of
+        `read_tags`; those that are not in UTF-8 are read as Latin-1, and counted.
+
+    Raises
+    ------
+    FileNotFoundError
+        A folder or file is missing; the message says which, and which archive it is from.
+    TypeError
+        An option is of another type.
+    ValueError
+        An option is out of its range, images are missing or too many, or a line of a file is
+        not as described; the message names file and line.
+    """
+    root = Path(root)
+    num_labels = check_integer(num_labels, "num_labels")
+    if num_labels not in _CONCEPTS:
+        raise ValueError(f"num_labels must be 38 or 24, got {num_labels}")
+    check_choice(vocabulary, ("common", "all"), "vocabulary")
+    if check_integer(min_count, "min_count") < 1:
+        raise ValueError(f"min_count must be at least 1, got {min_count}")
+    if not root.is_dir():
+        raise FileNotFoundError(
+            f"there is no folder {root}: expected MIR-FLICKR25K there, from {_IMAGE_ARCHIVE}"
+        )
+    homes = [root / home for home in _HOMES]
+    folder = find("folder with the images im1.jpg and so on", _IMAGE_ARCHIVE, homes, _holds_images)
+    num_images = _count_images(folder, expected_images)
+    homes = [folder, *homes]
+    common = _read_common_tags(homes, min_count) if vocabulary == "common" else None
+    tag_reader = TagReader(common)
+    tags = _read_tags(homes, num_images, tag_reader)
+    names = _CONCEPTS[num_labels]
+    labels = _read_annotations(root, homes, names, num_images)
+    query, database, train = split_collection(num_images, num_queries, num_train, seed)
+
+    summary = [
+        count_line("images", num_images, _PAPER_IMAGES),
+        count_line("labels, " + _describe(num_labels), num_labels, _PAPER_LABELS),
+        count_line("images that carry none of the labels", int((~labels.any(axis=1)).sum())),
+    ]
+    if common is None:
+        used = len({tag for each in tags for tag in each})
+        summary.append(f"different tags, all that users wrote: {used:,}")
+    else:
+        text = f"tags that common_tags.txt counts at least {min_count} times"
+        summary.append(count_line(text, len(common), _PAPER_TAGS))
+    summary.append(count_line("images left with no tag", sum(not each for each in tags)))
+    if tag_reader.foreign:
+        text = f"tags not in UTF-8, read as Latin-1 ({few(tag_reader.foreign)})"
+        summary.append(count_line(text, len(tag_reader.foreign)))
+    summary.append(split_line(query, database, train, _PAPER_SPLIT))
+    return TaggedImages(
+        images=[folder / f"im{number}.jpg" for number in range(1, num_images + 1)],
+        tags=tags,
+        labels=labels,
+        label_names=names,
+        query=query,
+        database=database,
+        train=train,
+        groupings={"labels": Grouping(names, labels)},
+        summary=tuple(summary),
+    )
+
+
+def _describe(num_labels: int) -> str:
+    return "all annotation files" if num_labels == 38 else "annotation files without _r1"
+
+
+def _holds_images(folder: Path) -> bool:
+    return folder.is_dir() and any(_IMAGE.fullmatch(name) for name in os.listdir(folder))
+
+
+def _count_images(folder: Path, expected: int | None) -> int:
+    matches = (_IMAGE.fullmatch(name) for name in os.listdir(folder))
+    numbers = {int(match[1]) for match in matches if match}
+    missing = next(number for number in range(1, len(numbers) + 2) if number not in numbers)
+    if expected is None:
+        if missing <= len(numbers):
+            raise ValueError(
+                f"{folder}: expected images im1.jpg, im2.jpg and so on up to im{max(numbers)}.jpg, "
+                f"found {len(numbers):,} of them; the first missing one is im{missing}.jpg"
+            )
+        return len(numbers)
+    expected = check_integer(expected, "expected_images")
+    if expected < 1:
+        raise ValueError(f"expected_images must be at least 1, got {expected}")
+    if numbers != set(range(1, expected + 1)):
+        if missing <= expected:
+            wrong = f"the first missing one is im{missing}.jpg"
+        else:
+            first = min(number for number in numbers if number > expected)
+            wrong = f"im{first}.jpg is beyond them"
+        raise ValueError(
+            f"{folder}: expected {expected:,} images, im1.jpg to im{expected}.jpg, found "
+            f"{len(numbers):,}; {wrong} (expected_images is another number to expect, or None)"
+        )
+    return expected
+
+
+def _read_common_tags(homes: list[Path], min_count: int) -> list[str]:
+    places = [home / "doc" / "common_tags.txt" for home in homes]
+    path = find("list of common tags", _IMAGE_ARCHIVE, places)
+    reader = TagReader()
+    common: dict[str, None] = {}
+    for number, line in read_lines(path, "a tag and its count"):
+        words = line.split()
+        if len(words) != 2 or not words[1].isdigit() or len(words[1]) > 18:
+            raise ValueError(
+                f"{path}, line {number}: expected a tag and its count, got {shown(line)}"
+            )
+        if int(words[1]) >= min_count:
+            common.update(dict.fromkeys(reader.read(words[:1])))
+    if not common:
+        raise ValueError(f"{path}: no tag is counted at least {min_count} times (min_count)")
+    return list(common)
+
+
+def _read_tags(homes: list[Path], num_images: int, reader: TagReader) -> list[list[str]]:
+    places = [home / "meta" / "tags" for home in homes]
+    folder = find("folder of tags (tags1.txt and so on)", _IMAGE_ARCHIVE, places, Path.is_dir)
+    tags = []
+    for number in range(1, num_images + 1):
+        path = folder / f"tags{number}.txt"
+        try:
+            raw = path.read_bytes()
+        except FileNotFoundError:
+            raise FileNotFoundError(
+                f"there is no file {path}: expected the tags of im{number}.jpg, one a line (an "
+                f"empty file where there are none), from {_IMAGE_ARCHIVE}"
+            ) from None
+        tags.append(reader.read(line.strip() for line in raw.split(b"\n")))
+    return tags
+
+
+def _read_annotations(
+    root: Path, homes: list[Path], names: tuple[str, ...], num_images: int
+) -> NDArray[np.uint8]:
+    own = [home / name for home in homes for name in (_ANNOTATIONS, "annotations")]
+    folder = find(
+        f"folder of annotations (such as {names[0]}.txt)",
+        _ANNOTATION_ARCHIVE,
+        [*own, root.absolute().parent / _ANNOTATIONS, *homes],
+        lambda place: any((place / f"{name}.txt").is_file() for name in names),
+    )
+    labels = np.zeros((num_images, len(names)), dtype=np.uint8)
+    for column, name in enumerate(names):
+        path = folder / f"{name}.txt"
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"there is no file {path}: expected the numbers of the images annotated with "
+                f"{name!r}, one a line, from {_ANNOTATION_ARCHIVE}"
+            )
+        for number, line in read_lines(path, "the number of an image"):
+            if not line.isdigit() or len(line) > 18 or not 1 <= int(line) <= num_images:
+                raise ValueError(
+                    f"{path}, line {number}: expected the number of an image, from 1 to "
+                    f"{num_images}, got {shown(line)}"
+                )
+            labels[int(line) - 1, column] = 1
+    return labels

@@ -1,0 +1,101 @@
+"""One encoded image as a Pillow image in RGB.
+
+Pillow is imported when the first image is decoded, so that the rest of `wsdhq.data` works
+without it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = ["decode_rgb", "pillow_formats"]
+
+# Only these: among Pillow's other formats is EPS, for which it starts Ghostscript.
+_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
+_ALPHA_MODES = frozenset({"RGBA", "RGBa", "LA", "La", "PA"})
+
+
+@functools.cache
+def pillow_formats() -> tuple[str, ...]:
+    """Return the formats to read which this Pillow knows; ImportError if there is no Pillow."""
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise ImportError(
+            "reading images needs Pillow: install it with pip install 'wsdhq[train]'"
+        ) from error
+    Image.init()
+    return tuple(name for name in _FORMATS if name in Image.OPEN)
+
+
+def decode_rgb(data: bytes, formats: tuple[str, ...], at_least: int | None) -> Image.Image:
+    """Decode one encoded image.
+
+    Parameters
+    ----------
+    data : bytes
+        The content of an image file.
+    formats : tuple of str
+        Formats to try, as `pillow_formats` gives them.
+    at_least : int or None
+        A JPEG may be decoded at a half, quarter or eighth of its size, as long as no side
+        gets shorter than this. None decodes at full size.
+
+    Returns
+    -------
+    PIL.Image.Image
+        In mode RGB, all pixels loaded: the first frame, upright, transparent parts on white.
+
+    Raises
+    ------
+    Exception
+        Damaged data makes Pillow raise nearly anything; data that is empty, of no known
+        format or of too many pixels is a ValueError.
+    """
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    if not data:
+        raise ValueError("the file is empty (0 bytes)")
+    try:
+        image: Image.Image = Image.open(io.BytesIO(data), formats=formats)
+    except UnidentifiedImageError:
+        raise ValueError(
+            f"no image in a known format ({', '.join(formats)}), or damaged where it begins: it "
+            f"starts with {data[:8]!r}"
+        ) from None
+    pixels = image.width * image.height
+    # Pillow itself only warns up to twice its limit.
+    if Image.MAX_IMAGE_PIXELS is not None and pixels > Image.MAX_IMAGE_PIXELS:
+        raise ValueError(
+            f"{image.width} x {image.height} pixels are more than Pillow's limit of "
+            f"{Image.MAX_IMAGE_PIXELS} (PIL.Image.MAX_IMAGE_PIXELS)"
+        )
+    if at_least is not None:
+        image.draft(None, (at_least, at_least))
+    image.load()
+    # The pixels are whole: damaged camera data only means that no orientation is known.
+    with contextlib.suppress(Exception):
+        ImageOps.exif_transpose(image, in_place=True)
+    return _to_rgb(image)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    from PIL import Image
+
+    if image.mode.startswith("I"):
+        # Pillow's own conversion would clip at 255 and leave a white image.
+        grey = np.clip(np.asarray(image).astype(np.int64) >> 8, 0, 255).astype(np.uint8)
+        return Image.fromarray(grey).convert("RGB")
+    if image.mode in _ALPHA_MODES or "transparency" in image.info:
+        with_alpha = image.convert("RGBA")
+        white = Image.new("RGBA", with_alpha.size, "white")
+        return Image.alpha_composite(white, with_alpha).convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")

@@ -1,0 +1,14 @@
+"""Training losses as pure functions of tensors: one idea, and so one equation, to a file."""
+
+from wsdhq.embed.losses.batch_hinge import batch_hinge
+from wsdhq.embed.losses.margin import adaptive_cosine_margin, adaptive_margin, fixed_cosine_margin
+from wsdhq.embed.losses.quantisation import cosine_quantization, semantic_metric
+
+__all__ = [
+    "adaptive_cosine_margin",
+    "adaptive_margin",
+    "batch_hinge",
+    "cosine_quantization",
+    "fixed_cosine_margin",
+    "semantic_metric",
+]

@@ -1,0 +1,46 @@
+"""What every loss asks of its tensors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+__all__ = ["check_matrix", "check_positives", "check_same_width", "kind"]
+
+
+def check_matrix(name: str, value: Any) -> None:
+    """Raise unless `value` is a two-dimensional floating-point tensor."""
+    if not isinstance(value, Tensor) or not value.is_floating_point():
+        raise TypeError(f"{name} must be a floating-point tensor, got {kind(value)}")
+    if value.ndim != 2:
+        raise ValueError(f"{name} must be two-dimensional, got shape {tuple(value.shape)}")
+
+
+def check_same_width(name: str, value: Tensor, embeddings: Tensor) -> None:
+    """Raise unless `value` has as many columns as `embeddings`."""
+    if value.shape[1] != embeddings.shape[1]:
+        raise ValueError(
+            f"{name} must have {embeddings.shape[1]} columns, as embeddings have, "
+            f"got shape {tuple(value.shape)}"
+        )
+
+
+def check_positives(positives: Tensor, embeddings: Tensor, sphere: Tensor) -> None:
+    """Raise unless `positives` is a (B, T') bool tensor."""
+    if not isinstance(positives, Tensor) or positives.dtype != torch.bool:
+        raise TypeError(f"positives must be a bool tensor, got {kind(positives)}")
+    expected = (len(embeddings), len(sphere))
+    if tuple(positives.shape) != expected:
+        raise ValueError(
+            f"positives must have shape (B, T') = {expected}, got {tuple(positives.shape)}"
+        )
+
+
+def kind(value: Any) -> str:
+    """What `value` is, for messages: its type, and the dtype of tensors and arrays."""
+    if isinstance(value, Tensor | np.ndarray):
+        return f"{type(value).__name__} of {value.dtype}"
+    return type(value).__name__
