@@ -20,7 +20,7 @@ RELEVANT = [
 # fmt: on
 CONCEPTS = sorted(POTENTIAL + RELEVANT)
 N = 24
-OPTIONS = {"expected_images": N, "num_queries": 6}
+OPTIONS = {"expected_images": N, "num_queries": 6, "min_count": 20}
 
 
 def tags_of(number):
@@ -102,21 +102,40 @@ def test_database_is_the_training_set_unless_told_otherwise(root):
     np.testing.assert_array_equal(data.train, data.database)
     assert len(load(root, num_train=5, **OPTIONS).train) == 5
     with pytest.raises(ValueError, match=r"num_queries must be .*\(24\).* got 2000"):
-        load(root, expected_images=N)
+        load(root, num_queries=2000)
+
+
+def test_a_smaller_set_needs_no_options(root):
+    data = load(root)
+    assert len(data) == N
+    assert len(data.query) == N // 10
+    assert "rare2" in data.tags[1]
+    assert data.summary[0] == "images: 24; the paper: 25,000, which differs"
+
+
+def test_few_annotation_files_are_those_of_ones_own(root):
+    annotations = root / "mirflickr25k_annotations_v080"
+    for concept in CONCEPTS:
+        if concept not in ("sky", "sea", "sea_r1"):
+            (annotations / f"{concept}.txt").unlink()
+    (annotations / "my cats.txt").write_text("3\n5\n")
+    assert load(root).label_names == ("my cats", "sea", "sea_r1", "sky")
+    assert load(root, num_labels=24).label_names == ("my cats", "sea", "sky")
+    assert "which differs" in load(root).summary[1]
 
 
 def test_tags_of_the_vocabulary_or_all(root):
     data = load(root, vocabulary="all", **OPTIONS)
     assert data.tags == [tags_of(number) for number in range(1, N + 1)]
     assert data.tags[2] == ["sky", "red sofa", "rare3"]
-    data = load(root, min_count=601, **OPTIONS)
+    data = load(root, **OPTIONS | {"min_count": 601})
     assert {tag for tags in data.tags for tag in tags} == {"sky"}
     with pytest.raises(ValueError, match=r"common_tags\.txt: no tag is counted at least 900 times"):
-        load(root, min_count=900, **OPTIONS)
+        load(root, **OPTIONS | {"min_count": 900})
     with pytest.raises(ValueError, match="vocabulary must be 'common' or 'all', got 'some'"):
         load(root, vocabulary="some", **OPTIONS)
     with pytest.raises(ValueError, match="min_count must be at least 1, got 0"):
-        load(root, min_count=0, **OPTIONS)
+        load(root, **OPTIONS | {"min_count": 0})
 
 
 def test_summary_says_each_count_beside_the_papers(root):
@@ -239,14 +258,20 @@ def test_number_of_images_is_as_expected(root):
         ValueError,
         match=r"expected 25,000 images, .*, found 24; the first missing one is im25\.jpg",
     ):
-        load(root, num_queries=6)
+        load(root, expected_images=25_000)
     with pytest.raises(ValueError, match=r"expected 20 images, .* found 24; im21\.jpg is beyond"):
         load(root, expected_images=20, num_queries=6)
     assert len(load(root, expected_images=None, num_queries=6)) == N
-    (root / "mirflickr" / "im9.jpg").unlink()
-    for expected in (N, None):
-        with pytest.raises(ValueError, match=r"found 23.*; the first missing one is im9\.jpg"):
-            load(root, expected_images=expected, num_queries=6)
+    for missing in (24, 9):
+        (root / "mirflickr" / f"im{missing}.jpg").unlink()
+        with pytest.raises(ValueError, match=rf"the first missing one is im{missing}\.jpg"):
+            load(root, expected_images=N, num_queries=6)
+        with pytest.raises(
+            FileNotFoundError,
+            match=rf"no file .*im{missing}\.jpg: expected the images im1\.jpg to im24\.jpg, "
+            "from the archive mirflickr25k",
+        ):
+            load(root, num_queries=6)
     with pytest.raises(TypeError, match=r"expected_images must be an integer, got 9\.5"):
         load(root, expected_images=9.5)
     with pytest.raises(ValueError, match="expected_images must be at least 1, got 0"):

@@ -114,9 +114,28 @@ def test_split_is_the_papers_unless_told_otherwise(root):
     ):
         np.testing.assert_array_equal(ours, theirs)
     with pytest.raises(ValueError, match=rf"num_queries must be .*\({len(ROWS)}\).* got 5000"):
-        load(root, num_concepts=3)
+        load(root, num_concepts=3, num_queries=5000)
     with pytest.raises(ValueError, match=r"num_train must be from 1 to .* got 10000"):
-        load(root, num_concepts=3, num_queries=4)
+        load(root, num_concepts=3, num_queries=4, num_train=10_000)
+
+
+def test_a_smaller_set_needs_no_options(root):
+    data = load(root)
+    assert len(data.query) == len(data) // 10
+    assert set(data.label_names) == set(CONCEPTS)
+    np.testing.assert_array_equal(data.train, data.database)
+
+
+def test_without_the_final_list_all_tags_are_kept(root):
+    (root / "NUS_WID_Tags" / "Final_Tag_List.txt").unlink()
+    data = load(root, **OPTIONS)
+    assert data.tags == load(root, vocabulary="all", **OPTIONS).tags
+    assert any("all that users wrote" in line and "which differs" in line for line in data.summary)
+    with pytest.raises(
+        FileNotFoundError,
+        match=r"no list of tags: looked for .*/Final_Tag_List\.txt, .*NUS_WID_Tags\.zip of lms",
+    ):
+        load(root, vocabulary="final", **OPTIONS)
 
 
 def test_summary_goes_step_by_step_beside_the_paper(root):
@@ -236,10 +255,6 @@ def test_labels_may_have_line_ends_of_windows_and_no_last_one(root):
         (
             "NUS_WID_Tags/All_Tags.txt",
             r"no tags of all images: .*All_Tags\.txt, .*NUS_WID_Tags\.zip",
-        ),
-        (
-            "NUS_WID_Tags/Final_Tag_List.txt",
-            r"no list of tags: looked for .*/Final_Tag_List\.txt, .*NUS_WID_Tags\.zip of lms",
         ),
     ],
 )

@@ -140,6 +140,21 @@ def test_reproduce_is_imported_by_cli_only() -> None:
             assert not wrong, f"{relative} imports {wrong}"
 
 
+def test_baselines_build_on_quant_embed_and_evaluation_alone() -> None:
+    assert_only(
+        "baselines", "numpy", "scipy", "sklearn", "threadpoolctl", "torch", "PIL",
+        "wsdhq.baselines", "wsdhq.embed", "wsdhq.evaluation", "wsdhq.metrics", "wsdhq.quant",
+    )  # fmt: skip
+
+
+def test_baselines_are_imported_by_cli_and_reproduce_only() -> None:
+    for file, names in imported(".").items():
+        relative = file.relative_to(PACKAGE)
+        if relative.parts[0] not in ("cli", "reproduce", "reproduce.py", "baselines"):
+            wrong = sorted(name for name in names if within(name, "wsdhq.baselines"))
+            assert not wrong, f"{relative} imports {wrong}"
+
+
 def test_nothing_imports_cli_tests_or_benchmarks() -> None:
     for file, names in imported(".").items():
         relative = file.relative_to(PACKAGE)

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from wsdhq.embed.word_vectors import WordVectors
 from wsdhq.evaluation import RankBatches
+from wsdhq.quant.threads import resolve_threads
+from wsdhq.quant.validation import as_integer
 
 __all__ = ["Baseline", "TrainingData"]
 
@@ -22,17 +24,29 @@ class TrainingData:
 
     Attributes
     ----------
-    inputs : (n, F) float32 or (n, S, S, 3) uint8
+    inputs : (n, F) float16, float32 or float64, or (n, S, S, 3) uint8
         Features, or pixels for the deep baselines.
-    tags : sequence of sequences of str
-        Tags of each row, possibly none; never labels.
+    tags : sequence of sequences of str, or None
+        Tags of each row, possibly none; never labels. None where the baseline needs none.
     word_vectors : WordVectors or None
         Vectors of the tags, for the baselines that use them.
+
+    Raises
+    ------
+    ValueError
+        There are not as many tag sets as rows.
     """
 
     inputs: NDArray[Any]
-    tags: Sequence[Sequence[str]]
+    tags: Sequence[Sequence[str]] | None = None
     word_vectors: WordVectors | None = None
+
+    def __post_init__(self) -> None:
+        if self.tags is not None and len(self.tags) != len(self.inputs):
+            raise ValueError(
+                f"tags: expected a tag set for each of the {len(self.inputs)} rows of inputs, "
+                f"got {len(self.tags)}"
+            )
 
 
 class Baseline(ABC):
@@ -42,10 +56,18 @@ class Baseline(ABC):
     ----------
     bits : int
         Length of a code, a positive multiple of 8.
-    seed : int
-        Seed of everything random.
+    seed : int, 0 to 2**64 - 1
+        Seed of everything random: the same seed, rows and number of threads give the same
+        codes on one machine.
     threads : int or None
         Threads; None uses all cores.
+
+    Raises
+    ------
+    TypeError
+        An argument is not an integer.
+    ValueError
+        An argument is out of its range.
     """
 
     #: Name in tables, reference, and what the method learns from.
@@ -55,25 +77,38 @@ class Baseline(ABC):
     is_deep: ClassVar[bool] = False
 
     def __init__(self, bits: int, *, seed: int = 0, threads: int | None = None) -> None:
-        if isinstance(bits, bool) or not isinstance(bits, int):
-            raise TypeError(f"bits must be an integer, got {bits!r}")
-        if bits < 8 or bits % 8:
-            raise ValueError(f"bits must be a positive multiple of 8, got {bits}")
-        self.bits = bits
-        self.seed = seed
+        self.bits = as_integer(bits, "bits", 8)
+        if self.bits % 8:
+            raise ValueError(f"bits: expected a multiple of 8, got {bits}")
+        self.seed = as_integer(seed, "seed", 0, 2**64 - 1)
+        resolve_threads(threads)
         self.threads = threads
 
     @abstractmethod
     def fit(self, data: TrainingData) -> Self:
-        """Learn from training rows; returns self."""
+        """Learn from training rows; returns self.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Naming what of `data` is missing, of the wrong kind or too small. The baseline is
+            then not fitted.
+        """
 
     @abstractmethod
     def encode(self, inputs: NDArray[Any]) -> NDArray[np.uint8]:
-        """Encode rows of the kind fitted to: (N, bits / 8) uint8."""
+        """Encode rows of the kind fitted to: (N, bits / 8) uint8; ValueError before `fit`."""
 
     @abstractmethod
     def rank(self, queries: NDArray[Any], codes: NDArray[np.uint8]) -> RankBatches:
         """Rank a database of codes for query rows.
+
+        Parameters
+        ----------
+        queries : array of the kind fitted to
+            One row per query.
+        codes : (N, bits / 8) uint8
+            What `encode` gave for the database.
 
         Returns
         -------

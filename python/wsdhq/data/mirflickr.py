@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from wsdhq.data.labels import Grouping
 from wsdhq.data.official import TagReader, check_choice, find, read_lines, shown
-from wsdhq.data.splits import check_integer, split_collection
+from wsdhq.data.splits import check_integer, default_queries, split_collection
 from wsdhq.data.summary import count_line, few, split_line
 from wsdhq.data.tagged_images import TaggedImages
 
@@ -26,6 +26,7 @@ _ANNOTATION_ARCHIVE = f"the archive mirflickr25k_annotations_v080.zip of {_SITE}
 _ANNOTATIONS = "mirflickr25k_annotations_v080"
 _HOMES = ("", "mirflickr", "mirflickr25k", "mirflickr25k/mirflickr")
 _IMAGE = re.compile(r"im([1-9][0-9]*)\.jpg")
+_TAGS = re.compile(r"tags([1-9][0-9]*)\.txt")
 
 # 24 concepts that an image may show in some part ("potential"), and 14 of them once more where
 # they are what the image is about ("relevant").
@@ -56,9 +57,9 @@ def load(
     *,
     num_labels: int = 38,
     vocabulary: str = "common",
-    min_count: int = 20,
-    expected_images: int | None = 25_000,
-    num_queries: int = 2_000,
+    min_count: int = 1,
+    expected_images: int | None = None,
+    num_queries: int | None = None,
     num_train: int | None = None,
     seed: int = 0,
 ) -> TaggedImages:
@@ -74,16 +75,20 @@ def load(
         ``annotations`` within `root` or ``mirflickr``, or directly there.
     num_labels : {38, 24}
         38 takes all annotation files, as the paper does; 24 leaves out those that end in
-        ``_r1``, the concepts an image is not only annotated with but about.
+        ``_r1``, the concepts an image is not only annotated with but about. If most of the
+        official files are there, one that is not is missing; a folder with few of them, or
+        with other concepts, is a collection of one's own.
     vocabulary : {"common", "all"}
         Tags to keep: those of ``common_tags.txt``, 1,386 in the paper, or all.
     min_count : int
-        With the vocabulary "common": least count there, at least 1.
+        With the vocabulary "common": least count there, at least 1. (The official file lists
+        the tags of at least 20 images.)
     expected_images : int, optional
-        Number of images there must be. None accepts any, as long as none is missing between.
-    num_queries, num_train, seed : int, int or None, int
-        The split, drawn by `split_collection`. By default the paper's: 2,000 queries; the rest
-        is database and training set.
+        Number of images there must be. Default: any, as long as none is missing between and
+        none that has a file of tags; the summary says whether it is the official 25,000.
+    num_queries, num_train, seed : int or None, int or None, int
+        The split, drawn by `split_collection`. By default the paper's: 2,000 queries (a tenth
+        of a set of fewer than 10,000 images); the rest is database and training set.
 
     Returns
     -------
@@ -115,18 +120,19 @@ def load(
         )
     homes = [root / home for home in _HOMES]
     folder = find("folder with the images im1.jpg and so on", _IMAGE_ARCHIVE, homes, _holds_images)
-    num_images = _count_images(folder, expected_images)
+    num_images = _count_images(folder, homes, expected_images)
     homes = [folder, *homes]
     common = _read_common_tags(homes, min_count) if vocabulary == "common" else None
     tag_reader = TagReader(common)
     tags = _read_tags(homes, num_images, tag_reader)
-    names = _CONCEPTS[num_labels]
-    labels = _read_annotations(root, homes, names, num_images)
+    names, labels = _read_annotations(root, homes, num_labels, num_images)
+    if num_queries is None:
+        num_queries = default_queries(num_images, _PAPER_SPLIT[0])
     query, database, train = split_collection(num_images, num_queries, num_train, seed)
 
     summary = [
         count_line("images", num_images, _PAPER_IMAGES),
-        count_line("labels, " + _describe(num_labels), num_labels, _PAPER_LABELS),
+        count_line("labels, " + _describe(num_labels), len(names), _PAPER_LABELS),
         count_line("images that carry none of the labels", int((~labels.any(axis=1)).sum())),
     ]
     if common is None:
@@ -161,15 +167,24 @@ def _holds_images(folder: Path) -> bool:
     return folder.is_dir() and any(_IMAGE.fullmatch(name) for name in os.listdir(folder))
 
 
-def _count_images(folder: Path, expected: int | None) -> int:
-    matches = (_IMAGE.fullmatch(name) for name in os.listdir(folder))
-    numbers = {int(match[1]) for match in matches if match}
+def _numbers(folder: Path, pattern: re.Pattern[str]) -> set[int]:
+    if not folder.is_dir():
+        return set()
+    matches = (pattern.fullmatch(name) for name in os.listdir(folder))
+    return {int(match[1]) for match in matches if match}
+
+
+def _count_images(folder: Path, homes: list[Path], expected: int | None) -> int:
+    numbers = _numbers(folder, _IMAGE)
     missing = next(number for number in range(1, len(numbers) + 2) if number not in numbers)
     if expected is None:
-        if missing <= len(numbers):
-            raise ValueError(
-                f"{folder}: expected images im1.jpg, im2.jpg and so on up to im{max(numbers)}.jpg, "
-                f"found {len(numbers):,} of them; the first missing one is im{missing}.jpg"
+        # The images at the end can only be missed by what else is there of them.
+        tagged = set().union(*(_numbers(home / "meta" / "tags", _TAGS) for home in homes))
+        last = max(numbers | tagged)
+        if missing <= last:
+            raise FileNotFoundError(
+                f"there is no file {folder / f'im{missing}.jpg'}: expected the images im1.jpg to "
+                f"im{last}.jpg, from {_IMAGE_ARCHIVE}, found {len(numbers):,} of them"
             )
         return len(numbers)
     expected = check_integer(expected, "expected_images")
@@ -224,15 +239,17 @@ def _read_tags(homes: list[Path], num_images: int, reader: TagReader) -> list[li
 
 
 def _read_annotations(
-    root: Path, homes: list[Path], names: tuple[str, ...], num_images: int
-) -> NDArray[np.uint8]:
+    root: Path, homes: list[Path], num_labels: int, num_images: int
+) -> tuple[tuple[str, ...], NDArray[np.uint8]]:
     own = [home / name for home in homes for name in (_ANNOTATIONS, "annotations")]
+    own.append(root.absolute().parent / _ANNOTATIONS)
     folder = find(
-        f"folder of annotations (such as {names[0]}.txt)",
+        f"folder of annotations (such as {_POTENTIAL[0]}.txt)",
         _ANNOTATION_ARCHIVE,
-        [*own, root.absolute().parent / _ANNOTATIONS, *homes],
-        lambda place: any((place / f"{name}.txt").is_file() for name in names),
+        [*own, *homes],
+        lambda place: len(_concepts_in(place, num_labels, place in own)) > 0,
     )
+    names = _concepts_in(folder, num_labels, folder in own)
     labels = np.zeros((num_images, len(names)), dtype=np.uint8)
     for column, name in enumerate(names):
         path = folder / f"{name}.txt"
@@ -248,4 +265,23 @@ def _read_annotations(
                     f"{num_images}, got {shown(line)}"
                 )
             labels[int(line) - 1, column] = 1
-    return labels
+    return names, labels
+
+
+def _concepts_in(folder: Path, num_labels: int, is_own: bool) -> tuple[str, ...]:
+    """The concepts annotated in a folder, or all official ones if most of these are there.
+
+    A folder of the annotations' `own` holds nothing else; elsewhere other text files lie.
+    """
+    official = _CONCEPTS[num_labels]
+    if not folder.is_dir():
+        return ()
+    present = {path.stem for path in folder.glob("*.txt")}
+    found = present.intersection(official)
+    if 2 * len(found) >= len(official):
+        return official
+    if is_own:
+        found = {name for name in present if name.lower() not in ("readme", "license")}
+        if num_labels == 24:
+            found = {name for name in found if not name.endswith("_r1")}
+    return tuple(sorted(found))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from wsdhq.data.labels import Grouping
 from wsdhq.data.official import TagReader, check_choice, find, read_lines, shown
-from wsdhq.data.splits import check_integer, split_collection
+from wsdhq.data.splits import check_integer, default_queries, split_collection
 from wsdhq.data.summary import count_line, few, split_line
 from wsdhq.data.tagged_images import TaggedImages
 
@@ -41,11 +41,11 @@ _PAPER_SPLIT = (5_000, 188_752, 10_000)
 def load(
     root: str | os.PathLike[str],
     *,
-    num_concepts: int = 21,
-    vocabulary: str = "final",
+    num_concepts: int | None = None,
+    vocabulary: str | None = None,
     require_images: bool = True,
-    num_queries: int = 5_000,
-    num_train: int | None = 10_000,
+    num_queries: int | None = None,
+    num_train: int | None = None,
     seed: int = 0,
 ) -> TaggedImages:
     """Load the images of NUS-WIDE that carry one of its most frequent concepts.
@@ -67,19 +67,22 @@ def load(
         - the images, as they are listed, in ``Flickr`` or ``images``.
 
         Files may also lie in `root` without the first folder of their path.
-    num_concepts : int
+    num_concepts : int, optional
         How many concepts to take as labels: those that most of the listed images carry (among
         equals, those listed first). Images that carry none of them are left out. With 81, all
-        images that carry any concept stay.
-    vocabulary : {"final", "1k", "all"}
+        images that carry any concept stay. Default: 21, as the paper, or all where there are
+        fewer.
+    vocabulary : {"final", "1k", "all"}, optional
         Tags to keep: those of ``Final_Tag_List.txt`` (5,018, as the paper has), those of
-        ``TagList1k.txt``, or all.
+        ``TagList1k.txt``, or all. Default: "final" where that file is there, else "all"; the
+        summary says which.
     require_images : bool
         Whether to leave out images that are not on disk, with their tags and labels. False does
         not look for them: for use with features.
-    num_queries, num_train, seed : int, int or None, int
+    num_queries, num_train, seed : int or None, int or None, int
         The split, drawn by `split_collection`. By default the paper's: 5,000 queries; the rest
-        is the database, 10,000 of it the training set. None trains on the whole database.
+        is the database, 10,000 of it the training set. A set of fewer than 25,000 images has a
+        tenth of them as queries, and one of fewer than 10,000 in the database trains on all.
 
     Returns
     -------
@@ -102,8 +105,10 @@ def load(
         the message names file and line.
     """
     root = Path(root)
-    num_concepts = check_integer(num_concepts, "num_concepts")
-    check_choice(vocabulary, _VOCABULARIES, "vocabulary")
+    if num_concepts is not None:
+        num_concepts = check_integer(num_concepts, "num_concepts")
+    if vocabulary is not None:
+        check_choice(vocabulary, _VOCABULARIES, "vocabulary")
     if not isinstance(require_images, bool):
         raise TypeError(f"require_images must be True or False, got {require_images!r}")
     if not root.is_dir():
@@ -125,8 +130,13 @@ def load(
     kept = [listed[row] for row in rows]
     all_tags = _read_all_tags(root, [image.photo for image in kept], vocabulary)
     labels = np.ascontiguousarray(truth.labels[:, rows].T)
+    if num_queries is None:
+        num_queries = default_queries(len(kept), _PAPER_SPLIT[0])
+    if num_train is None and len(kept) - num_queries >= _PAPER_SPLIT[2]:
+        num_train = _PAPER_SPLIT[2]
     query, database, train = split_collection(len(kept), num_queries, num_train, seed)
 
+    num_concepts = len(truth.names)
     is_paper = num_concepts == _PAPER_LABELS
     paper_images = _PAPER_IMAGES if is_paper else None
     summary = [
@@ -204,7 +214,7 @@ class _Truth:
     num_with_any: int
 
 
-def _read_truth(root: Path, list_path: Path, num_listed: int, num_chosen: int) -> _Truth:
+def _read_truth(root: Path, list_path: Path, num_listed: int, num_chosen: int | None) -> _Truth:
     concepts_path = _find(
         root, "ConceptsList/Concepts81.txt", "list of concepts", "ConceptsList.zip"
     )
@@ -215,6 +225,8 @@ def _read_truth(root: Path, list_path: Path, num_listed: int, num_chosen: int) -
     if len(set(concepts)) < len(concepts):
         repeated = next(name for name in concepts if concepts.count(name) > 1)
         raise ValueError(f"{concepts_path}: the concept {repeated!r} comes twice")
+    if num_chosen is None:
+        num_chosen = min(_PAPER_LABELS, len(concepts))
     if not 1 <= num_chosen <= len(concepts):
         raise ValueError(
             f"num_concepts must be from 1 to {len(concepts)}, the concepts of {concepts_path}, "
@@ -295,8 +307,11 @@ class _AllTags:
     summary: list[str]
 
 
-def _read_all_tags(root: Path, photos: list[int], vocabulary: str) -> _AllTags:
+def _read_all_tags(root: Path, photos: list[int], vocabulary: str | None) -> _AllTags:
     """Read the tags of `photos`, in that order."""
+    if vocabulary is None:
+        final = _places(root, f"NUS_WID_Tags/{_VOCABULARIES['final']}")
+        vocabulary = "final" if any(place.is_file() for place in final) else "all"
     path = _find(root, "NUS_WID_Tags/All_Tags.txt", "tags of all images", "NUS_WID_Tags.zip")
     words = _read_vocabulary(root, vocabulary)
     reader = TagReader(words)
@@ -347,7 +362,7 @@ def _tag_summary(
 ) -> Iterable[str]:
     if words is None:
         used = len({tag for each in tags for tag in each})
-        yield count_line("different tags, all that users wrote", used)
+        yield count_line("different tags, all that users wrote", used, _PAPER_TAGS)
     else:
         yield count_line("tags in the vocabulary", len(words), _PAPER_TAGS)
     yield count_line("images left with no tag", sum(not each for each in tags))

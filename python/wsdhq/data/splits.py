@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["check_integer", "check_rows", "split_collection", "split_rows"]
+__all__ = ["check_integer", "check_rows", "default_queries", "split_collection", "split_rows"]
 
 
 def split_rows(
@@ -113,49 +113,22 @@ def _permutation(num_rows: int, num_queries: int, seed: int) -> NDArray[np.int64
     return np.random.default_rng(seed).permutation(num_rows).astype(np.int64, copy=False)
 
 
-def split_collection(
-    num_rows: int, num_queries: int, num_train: int | None = None, seed: int = 0
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Draw the query rows of a collection and, from its database, the training rows.
-
-    Queries and database are those of `split_rows`; the training rows are the entries of the
-    same permutation that follow the queries, sorted.
+def default_queries(num_rows: int, wanted: int) -> int:
+    """How many queries to draw where no number is asked for.
 
     Parameters
     ----------
-    num_rows, num_queries, seed : int
-        As for `split_rows`.
-    num_train : int, optional
-        Number of training rows, at least 1, at most the size of the database. Default: all
-        of it.
+    num_rows : int
+        Number of images.
+    wanted : int
+        The number that the protocol of a data set has.
 
     Returns
     -------
-    query : (num_queries,) int64
-    database : (num_rows - num_queries,) int64
-        Ascending.
-    train : (num_train,) int64
-        Ascending; rows of the database.
-
-    Raises
-    ------
-    TypeError
-        An argument is not an integer.
-    ValueError
-        An argument is out of its range.
+    int
+        `wanted`, or of a set of fewer than five times as many images a tenth.
     """
-    query, database = split_rows(num_rows, num_queries, seed)
-    if num_train is None:
-        return query, database, database.copy()
-    num_train = check_integer(num_train, "num_train")
-    if not 1 <= num_train <= len(database):
-        raise ValueError(
-            f"num_train must be from 1 to the number of database rows, {len(database)}, "
-            f"got {num_train}"
-        )
-    permutation = np.random.default_rng(seed).permutation(num_rows)
-    drawn = permutation[num_queries : num_queries + num_train]
-    return query, database, np.sort(drawn).astype(np.int64, copy=False)
+    return wanted if num_rows >= 5 * wanted else num_rows // 10
 
 
 def check_rows(rows: ArrayLike, num_rows: int, argument: str = "rows") -> NDArray[np.int64]:
