@@ -50,6 +50,7 @@ def test_a_table_is_computed_written_and_printed(data, wsdhq):
     text = (data.out / "table1.md").read_text()
     assert "wsdhq reproduce table1 --dataset folder" in text
     assert "- 150 images" in text
+    assert "- features: features.npy, for all methods" in text
     assert "MAP@50 on own folder" in text
     assert "150 images" in outcome.err
     lines = [line for line in outcome.err.splitlines() if line.startswith("[")]

@@ -261,6 +261,22 @@ def test_features_are_computed_once_for_all_seeds(source, loader):
     assert len(mean_colours.calls) == 2
 
 
+def test_what_is_learnt_from_is_said(source, loader):
+    words = "word vectors: trained on the tags of the training rows, 8 dimensions"
+    assert source.materials(0).lines == ("features: features.npy, for all methods", words)
+    source.backbone, source.backbone_weights = "small", source.root / "w.pt"
+    source.word_vectors = source.root / "words.bin"
+    assert source.materials(0).lines == (
+        "features: features.npy; deep methods learn from the images through small with weights of "
+        "w.pt",
+        "word vectors: words.bin",
+    )
+    source.features = source.backbone_weights = None
+    assert source.materials(0).lines[0] == (
+        "features: the output of small with random weights; deep methods learn from the images"
+    )
+
+
 def test_no_readable_query_is_an_error(source, loader):
     from_images(source, loader)
     data = small_set(source.root)

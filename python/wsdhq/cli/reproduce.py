@@ -250,7 +250,7 @@ class _Job:
                 )
         return About(
             dataset=self.source.name,
-            summary=tuple(materials.dataset.summary),
+            summary=(*materials.dataset.summary, *materials.lines),
             groupings=tuple(self.by or known),
             depth=self.depth,
             command=shlex.join(["wsdhq", *sys.argv[1:]]),

@@ -179,6 +179,29 @@ class Materials:
             **{name: len(rows) for name, rows in zip(Rows._fields, self._readable)},
         }
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What methods learn from, in sentences."""
+        source = self.source
+        weights = (
+            "random weights"
+            if source.backbone_weights is None
+            else (f"weights of {source.backbone_weights.name}")
+        )
+        backbone = f"{source.backbone_name} with {weights}"
+        if self.feature_file is None:
+            inputs = f"features: the output of {backbone}; deep methods learn from the images"
+        elif self.deep_from_images:
+            inputs = f"features: {self.feature_file.name}; deep methods learn from the images"
+        else:
+            inputs = f"features: {self.feature_file.name}, for all methods"
+        if self.feature_file is not None and self.deep_from_images:
+            inputs += f" through {backbone}"
+        if source.word_vectors is not None:
+            return inputs, f"word vectors: {source.word_vectors.name}"
+        dim = setting(source.settings, "word_dim")
+        return inputs, f"word vectors: trained on the tags of the training rows, {dim} dimensions"
+
     @cached_property
     def content(self) -> dict[str, Any]:
         """What the data are, in checksums: equal where figures may be compared."""
