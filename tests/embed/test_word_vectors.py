@@ -17,6 +17,7 @@ import pytest
 from wsdhq.embed.word_vectors import (
     WordVectors,
     load_word_vectors,
+    save_word_vectors,
     train_word_vectors,
     word_forms,
 )
@@ -401,3 +402,20 @@ class TestTraining:
     def test_bad_input(self, change: dict, error: type[Exception], message: str) -> None:
         with pytest.raises(error, match=message):
             train_word_vectors(**({"tag_sets": tagged_images(30)} | change))
+
+
+def test_saved_vectors_come_back_to_the_bit(tmp_path):
+    generator = np.random.default_rng(0)
+    words = ("boat", "golden gate", "route 66", "mañana", "golden_gate", "1 2")
+    values = (generator.standard_normal((6, 5)) * 10.0 ** np.arange(-20, 20, 8)).astype(np.float32)
+    vectors = WordVectors(words, values)
+    for name in ("words.txt", "words.vec"):
+        save_word_vectors(tmp_path / name, vectors)
+        found = load_word_vectors(tmp_path / name)
+        # A file has no spaces within words; of two that are then equal the first is kept.
+        assert found.words == ("boat", "golden_gate", "route_66", "mañana", "1_2")
+        for word, row in zip(words, (0, 1, 2, 3, 1, 5)):
+            assert np.array_equal(found.vectors[found.find(word)], values[row])
+    with pytest.raises(ValueError, match=r"words\.bin: word vectors are written as \.txt or \.vec"):
+        save_word_vectors(tmp_path / "words.bin", vectors)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["words.txt", "words.vec"]

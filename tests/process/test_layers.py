@@ -131,6 +131,15 @@ def test_bench_is_imported_by_cli_only() -> None:
             assert not wrong, f"{relative} imports {wrong}"
 
 
+def test_reproduce_is_imported_by_cli_only() -> None:
+    assert_never("reproduce", "wsdhq.cli", "wsdhq.bench", "wsdhq._core", "torchvision")
+    for file, names in imported(".").items():
+        relative = file.relative_to(PACKAGE)
+        if relative.parts[0] not in ("cli", "reproduce"):
+            wrong = sorted(name for name in names if within(name, "wsdhq.reproduce"))
+            assert not wrong, f"{relative} imports {wrong}"
+
+
 def test_baselines_build_on_quant_embed_and_evaluation_alone() -> None:
     assert_only(
         "baselines", "numpy", "scipy", "sklearn", "threadpoolctl", "torch", "PIL",

@@ -24,6 +24,7 @@ COMMANDS = {
     "index": "codes",
     "search": "search",
     "evaluate": "evaluate",
+    "reproduce": "reproduce",
     "bench": "bench",
 }
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
-from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +9,7 @@ import typer
 
 from wsdhq.cli.console import say
 from wsdhq.cli.options import Features, Images, Threads, about, one_input
+from wsdhq.cli.settings import read_settings
 from wsdhq.embed import TrainConfig
 from wsdhq.embed import train as train_run
 from wsdhq.embed.presets import PRESETS, preset_settings
@@ -85,7 +84,7 @@ def train(
     for name, value in (("hidden_dim", hidden_dim), ("num_negatives", num_negatives)):
         if value is not None:
             settings[name] = value if value else None
-    settings.update(_other_settings(setting or [], settings))
+    settings.update(read_settings(setting or [], {*settings, "out", "tags"}))
     if ("features" in settings) == ("images" in settings):
         one_input(features, images)
     config = TrainConfig(out=str(out), tags=str(tags), **{**begun, **settings})
@@ -118,29 +117,3 @@ def _check_out(out: Path, resume: bool, overwrite: bool) -> None:
 
 def _text(path: Path | None) -> str | None:
     return None if path is None else str(path)
-
-
-def _other_settings(pairs: list[str], taken: dict[str, Any]) -> dict[str, Any]:
-    known = sorted(field.name for field in fields(TrainConfig))
-    values: dict[str, Any] = {}
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
-        name = name.strip()
-        if not equals:
-            raise ValueError(f"--set: expected NAME=VALUE, got {pair!r}")
-        if name not in known:
-            raise ValueError(f"--set: there is no setting {name!r}; known: {', '.join(known)}")
-        if name in taken or name in values or name in ("out", "tags"):
-            raise ValueError(f"--set: {name} is given twice, or by an option of its own too")
-        values[name] = _parse(text.strip())
-    return values
-
-
-def _parse(text: str) -> Any:
-    """A TOML value; anything else is taken as a bare string, and `none` as None."""
-    if text == "none":
-        return None
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text

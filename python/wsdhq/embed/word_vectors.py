@@ -10,10 +10,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from wsdhq._files import atomic_path
 from wsdhq.embed.tag_sets import check_tag_sets, count_images
 from wsdhq.embed.word_vector_files import read_word_vectors
 
-__all__ = ["WordVectors", "load_word_vectors", "train_word_vectors", "word_forms"]
+__all__ = [
+    "WordVectors",
+    "load_word_vectors",
+    "save_word_vectors",
+    "train_word_vectors",
+    "word_forms",
+]
 
 # Twice gensim's: the rate falls linearly to nearly 0, and tag collections are small.
 _LEARNING_RATE = 0.05
@@ -193,6 +200,35 @@ def load_word_vectors(
     if len(used) == len(found):
         return found
     return WordVectors(tuple(found.words[row] for row in used), found.vectors[used])
+
+
+def save_word_vectors(path: str | os.PathLike[str], vectors: WordVectors) -> None:
+    """Write word vectors as word2vec text, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        A name that `load_word_vectors` takes for text: `.txt` or `.vec`.
+    vectors : WordVectors
+        White space within a word is written as ``_``, which `WordVectors.find` tries too;
+        of words that are then equal the first is kept. Values are read back to the bit.
+
+    Raises
+    ------
+    ValueError
+        The name ends otherwise.
+    """
+    if Path(path).suffix.lower() not in (".txt", ".vec"):
+        raise ValueError(f"{path}: word vectors are written as .txt or .vec")
+    rows: dict[str, int] = {}
+    for row, word in enumerate(vectors.words):
+        rows.setdefault("_".join(word.split()) or "_", row)
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        file.write(f"{len(rows)} {vectors.dim}\n")
+        for word, row in rows.items():
+            # Nine digits tell all float32 values apart.
+            values = " ".join(f"{value:.9g}" for value in vectors.vectors[row])
+            file.write(f"{word} {values}\n")
 
 
 def train_word_vectors(

@@ -1,0 +1,339 @@
+"""`wsdhq reproduce`: the paper's tables and figures, computed again."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from wsdhq._files import write_text
+from wsdhq.cli.console import bar_for, print_table, say, say_skipped
+from wsdhq.cli.options import Threads, about, check_folder_of
+from wsdhq.cli.settings import read_pairs, read_settings
+from wsdhq.data import load
+from wsdhq.embed.config import TrainConfig
+from wsdhq.reproduce import (
+    TARGETS,
+    CellStore,
+    Listener,
+    Materials,
+    Method,
+    Plan,
+    Source,
+    Work,
+    base_settings,
+    check_stale,
+    compute_missing,
+    gather,
+    make_methods,
+    make_plan,
+)
+from wsdhq.reproduce.exports import curves_csv, precision_csv, sweep_csv, table_csv
+from wsdhq.reproduce.figures import curve_figure, precision_figure, save_figure, sweep_figure
+from wsdhq.reproduce.paper import BITS, DATASETS
+from wsdhq.reproduce.plan import FIGURE_BITS, GAMMAS, WEIGHTS, rows_of
+from wsdhq.reproduce.summary import Results
+from wsdhq.reproduce.tables import SPREAD_NOTE, About, markdown, table_rows
+
+__all__ = ["reproduce"]
+
+# Fields of TrainConfig that other options decide, or that would make rows differ.
+_TAKEN = (
+    "out", "tags", "features", "images", "bits", "word_vectors", "num_queries", "num_train",
+    "split_seed", "seed", "threads", "device", "backbone", "backbone_weights",
+)  # fmt: skip
+_FIGURES = {
+    "fig3": (curves_csv, curve_figure),
+    "fig4": (precision_csv, precision_figure),
+    "fig5": (sweep_csv, sweep_figure),
+}
+_WIDTHS = ", ".join(map(str, BITS))
+_TITLES = {
+    "table1": f"table1: MAP of all methods at {_WIDTHS} bits",
+    "table2": f"table2: MAP of WSDHQ and its variants at {_WIDTHS} bits",
+    "fig3": f"fig3: precision-recall curves at {FIGURE_BITS} bits",
+    "fig4": f"fig4: precision of the first N results at {FIGURE_BITS} bits",
+    "fig5": f"fig5: MAP at {FIGURE_BITS} bits; WSDHQ with gamma of "
+    + ", ".join(f"{value:g}" for value in GAMMAS)
+    + " and lambda of "
+    + ", ".join(f"{value:g}" for value in WEIGHTS),
+}
+
+
+def reproduce(
+    what: Annotated[
+        str | None, typer.Argument(metavar="WHAT", help=f"One of {', '.join(TARGETS)}.")
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option(metavar="NAME", help=f"One of {', '.join(DATASETS)}.")
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder that the data set is in.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for cells and results; by default wsdhq-reproduce-NAME."),
+    ] = None,
+    methods: Annotated[
+        list[str] | None,
+        typer.Option("--method", metavar="ROW", help="Compute this row only. May be repeated."),
+    ] = None,
+    bits: Annotated[
+        str | None, typer.Option(help="Widths with commas between them; by default the paper's.")
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="Repetitions: seeds 0, 1, ...; by default 3.")
+    ] = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LABELS", help="Grouping of labels to show. May be repeated."),
+    ] = None,
+    depth: Annotated[int, typer.Option("--depth", "-R", min=1, help="R of MAP@R.")] = 5000,
+    features: Annotated[
+        Path | None,
+        typer.Option(help="Features, (N, F) .npy; by default the data set's, or a backbone's."),
+    ] = None,
+    word_vectors: Annotated[
+        Path | None, typer.Option(help="Word vectors; by default trained on the tags.")
+    ] = None,
+    backbone: Annotated[
+        str | None,
+        typer.Option(help="Learn deep methods from images through it, features or not."),
+    ] = None,
+    backbone_weights: Annotated[
+        Path | None, typer.Option(help="Weights that the backbone begins with.")
+    ] = None,
+    loading: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--load", metavar="NAME=VALUE", help="Of the data set's reader: num_queries=1000."
+        ),
+    ] = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A setting of WSDHQ and its variants."),
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="4,000 images at most, 8 and 32 bits, one seed.")
+    ] = False,
+    keep_runs: Annotated[
+        bool, typer.Option("--keep-runs", help="Keep the run directories of WSDHQ.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Compute cells of other data or settings anew.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
+    threads: Threads = None,
+    list_rows: Annotated[
+        bool, typer.Option("--list", help="Name the rows and what each learns from, and stop.")
+    ] = False,
+) -> None:
+    """Compute a table or figure of the paper, cell by cell; interrupted, it goes on."""
+    if list_rows:
+        _print_rows(TARGETS if what is None else (what,))
+        return
+    if what is None:
+        raise ValueError(f"expected what to reproduce, one of {', '.join(TARGETS)}, got nothing")
+    rows_of(what)
+    if dataset is None or data is None:
+        missing = "--dataset" if dataset is None else "--data"
+        raise ValueError(f"{missing} is missing: expected the data set and the folder it is in")
+    with about("--dataset"):
+        usual = base_settings(dataset, {}, backbone=backbone, quick=quick)
+    settings = {**usual, **read_settings(setting or [], _TAKEN)}
+    with about("--set"):
+        TrainConfig(out="-", tags="-", features="-", device=device, **settings)
+    options = read_pairs(loading or [], "--load")
+    if "seed" in options:
+        raise ValueError("--load: seed is that of each repetition, see --seeds")
+    folder = _output_folder(out, dataset)
+    for path, option in ((features, "--features"), (word_vectors, "--word-vectors"),
+                         (backbone_weights, "--backbone-weights")):  # fmt: skip
+        if path is not None and not path.is_file():
+            raise FileNotFoundError(f"{option}: there is no file {path}")
+    plan = make_plan(
+        what,
+        settings,
+        bits=None if bits is None else _widths(bits, what),
+        seeds=range(seeds if seeds is not None else 1 if quick else 3),
+        chosen=methods,
+        quick=quick,
+    )
+    used = dict.fromkeys(cell.method for cell in plan.shown)
+    job = _Job(
+        plan,
+        make_methods(used, settings, quick),
+        Source(
+            name=dataset,
+            root=data,
+            out=folder,
+            load=load,
+            options=options,
+            settings=settings,
+            features=features,
+            word_vectors=word_vectors,
+            backbone=backbone,
+            backbone_weights=backbone_weights,
+            quick=quick,
+            threads=threads,
+            device=device,
+        ),
+        by or [],
+        depth,
+        overwrite,
+    )
+    job.run(Work(folder / "runs", threads, device, keep_runs))
+
+
+@dataclass
+class _Job:
+    """A table or figure to compute and write, with all that was asked for."""
+
+    plan: Plan
+    methods: dict[str, Method]
+    source: Source
+    by: list[str]
+    depth: int
+    overwrite: bool
+
+    def run(self, work: Work) -> None:
+        """Compute what is missing, write the files and print the table."""
+        store = CellStore(self.source.out / "cells")
+        with bar_for("reading") as bar:
+            listener = Listener(say, bar.stage, bar.advance_to, say_skipped)
+            self.source.listener = listener
+            work = Work(work.runs, work.threads, work.device, work.keep_runs, listener)
+            materials = self._materials()
+            first = materials[self.plan.seeds[0]]
+            shown = self._about(first)
+            for line in shown.summary:
+                say(line)
+            gathered = gather(self.plan, self.methods, materials, store, self.depth)
+            if not self.overwrite:
+                check_stale(self.plan, gathered)
+            others = [cell for cell in gathered.stale if cell not in self.plan.wanted]
+            if others:
+                say(f"not shown: {len(others)} cells, such as: {gathered.stale[others[0]]}")
+            self.source.out.mkdir(exist_ok=True)
+            results = gathered.results
+            try:
+                compute_missing(
+                    self.plan, self.methods, materials, store, self.depth, work, results
+                )
+            except KeyboardInterrupt:
+                self._write(shown, results)
+                say(f"{store.folder} holds what is finished: the same command goes on from there")
+                raise
+        written = self._write(shown, results)
+        if self.plan.target.startswith("table"):
+            _print_tables(self.plan, shown, results)
+        say(f"wrote {', '.join(str(path) for path in written)}")
+
+    def _materials(self) -> dict[int, Materials]:
+        try:
+            return {seed: self.source.materials(seed) for seed in self.plan.seeds}
+        except TypeError as error:
+            if "unexpected keyword" not in str(error):
+                raise
+            raise TypeError(f"--load: the reader of {self.source.name}: {error}") from error
+
+    def _about(self, materials: Materials) -> About:
+        known = materials.dataset.groupings
+        for name in self.by:
+            if name not in known:
+                raise ValueError(
+                    f"--by: no grouping of labels is called {name!r}: there is "
+                    f"{', '.join(map(repr, known))}"
+                )
+        return About(
+            dataset=self.source.name,
+            summary=(*materials.dataset.summary, *materials.lines),
+            groupings=tuple(self.by or known),
+            depth=self.depth,
+            command=shlex.join(["wsdhq", *sys.argv[1:]]),
+            methods=self.methods,
+            quick=self.source.quick,
+        )
+
+    def _write(self, shown: About, results: Results) -> list[Path]:
+        target, folder = self.plan.target, self.source.out
+        plain, second = folder / f"{target}.csv", folder / f"{target}.md"
+        if target in _FIGURES:
+            export, draw = _FIGURES[target]
+            second = folder / f"{target}.png"
+            write_text(plain, export(self.plan, shown, results))
+            save_figure(second, draw(self.plan, shown, results))
+        else:
+            write_text(plain, table_csv(self.plan, shown, results))
+            write_text(second, markdown(self.plan, shown, results))
+        return [plain, second]
+
+
+def _print_tables(plan: Plan, shown: About, results: Results) -> None:
+    for grouping in shown.groupings:
+        columns, rows = table_rows(plan, shown, results, grouping)
+        spread = f", {SPREAD_NOTE}" if len(plan.seeds) > 1 else ", one seed"
+        title = f"{plan.target}, {shown.dataset}: MAP@{shown.depth} by {grouping}{spread}"
+        print_table(title, columns, rows, texts=["method"])
+
+
+def _print_rows(targets: tuple[str, ...]) -> None:
+    for target in targets:
+        names = rows_of(target)
+        if len(targets) > 1 and target in ("fig3", "fig4"):
+            typer.echo(f"{_TITLES[target]}; the rows of table1\n")
+            continue
+        made = make_methods(names, {})
+        columns = ["row", "in the paper", "learns from", "settings", "what it is", "reference"]
+        rows = [
+            [
+                name,
+                "yes" if method.in_paper else "no",
+                method.learns_from,
+                " ".join(f"{key}={_shown(value)}" for key, value in method.changes.items()),
+                method.description,
+                method.reference,
+            ]
+            for name, method in made.items()
+        ]
+        if not any(row[3] for row in rows):
+            columns, rows = _without(columns), [_without(row) for row in rows]
+        print_table(_TITLES[target], columns, rows, texts=columns)
+
+
+def _without(cells: list[str]) -> list[str]:
+    """All but settings and what they make: in table 1 every method is another one."""
+    return [*cells[:3], *cells[5:]]
+
+
+def _shown(value: Any) -> str:
+    return "none" if value is None else str(value).lower() if isinstance(value, bool) else value
+
+
+def _output_folder(out: Path | None, dataset: str) -> Path:
+    folder = Path(f"wsdhq-reproduce-{dataset}") if out is None else out
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f"--out: {folder} is a file, expected a folder")
+    check_folder_of(folder)
+    if folder.is_dir() and not os.access(folder, os.W_OK):
+        raise PermissionError(f"--out: the folder {folder} cannot be written to")
+    # Runs name their inputs: they are found again from wherever the command is given.
+    return folder.resolve()
+
+
+def _widths(text: str, what: str) -> tuple[int, ...]:
+    widths = []
+    for word in text.split(","):
+        width = int(word) if word.strip().isdecimal() else 0
+        if not 8 <= width <= 512 or width % 8:
+            raise ValueError(
+                "--bits: expected multiples of 8 up to 512 with commas between them, got "
+                f"{word.strip()!r}"
+            )
+        widths.append(width)
+    if what in _FIGURES and len(set(widths)) > 1:
+        raise ValueError(f"--bits: {what} is drawn for one width, got {text}")
+    return tuple(dict.fromkeys(widths))
