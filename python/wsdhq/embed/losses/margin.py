@@ -87,8 +87,9 @@ class _PairHinge(torch.autograd.Function):
             violation = margins[which[block]]
             violation += candidates[row]
             violation -= cosines[row, tag].unsqueeze(1)
-            active = (violation > 0).to(cosines.dtype)
-            total += violation.clamp_(min=0).sum(dtype=torch.float64)
+            # A sum in another dtype, or a comparison turned into floats, takes ten times as long.
+            total += violation.clamp_(min=0).sum()
+            active = violation.sign_()
             counts.index_add_(0, row, active)
             counts[row, tag] -= active.sum(dim=1)
         return (total / num_pairs).to(cosines.dtype)
