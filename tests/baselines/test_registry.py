@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -64,6 +65,18 @@ def test_settings_are_checked(
 ) -> None:
     with pytest.raises(error, match=message):
         baseline_class("LSH")(**arguments)  # type: ignore[arg-type]
+
+
+def test_settings_of_a_method_are_passed_on_and_unknown_ones_named() -> None:
+    assert make_baseline("WMH", 8, rotate=False).rotate is False  # type: ignore[attr-defined]
+    assert make_baseline("DeepBit", 8, noise=0.5).noise == 0.5  # type: ignore[attr-defined]
+    with pytest.raises(TypeError, match="LSH has no setting 'epochs': there is bits, seed, thr"):
+        make_baseline("LSH", 8, epochs=3)
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_references_are_authors_and_year(name: str) -> None:
+    assert re.fullmatch(r"\w+ (et al\.|& \w+) \d{4}", baseline_class(name).reference)
 
 
 def test_integers_of_numpy_are_integers() -> None:

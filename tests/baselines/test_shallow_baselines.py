@@ -138,6 +138,8 @@ def test_what_cannot_be_learnt_from_is_refused(name: str, collection: Collection
         (np.ones((20, 4), np.float32), ValueError, "rows that differ, got 20 equal rows"),
         (with_value(collection, np.inf), ValueError, "inputs: row 1, column 2 is inf"),
         (with_value(collection, np.nan), ValueError, "inputs: row 1, column 2 is nan"),
+        # Beyond float32 in the first row: refused without a warning before.
+        (features.astype(np.float64) * 1e300, ValueError, r"inputs: row 0, column 0 is .*e\+"),
     ]
     for inputs, error, message in cases:
         with pytest.raises(error, match=message):

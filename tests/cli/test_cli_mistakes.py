@@ -145,6 +145,24 @@ MISTAKES = {
     "train into a file": (
         "train --features {F}/features.npy --tags {F}/tags.jsonl --out {W}/file", "is a file",
     ),
+    "unknown backbone": (
+        "train --images {I}/images --tags {I}/tags.jsonl --out {W}/o --backbone resnet",
+        "unknown name 'resnet'; known names: alexnet, ",
+    ),
+    "missing weights": (
+        "train --images {I}/images --tags {I}/tags.jsonl --out {W}/o --backbone alexnet "
+        "--image-size 256 --crop-size 227 --backbone-weights {W}/none.npy",
+        "{W}/none.npy: no such file",
+    ),
+    "unknown variant": (
+        "train --features {F}/features.npy --tags {F}/tags.jsonl --out {W}/o --variant WSDHQ_X",
+        "--variant: there is no variant 'WSDHQ_X'; known: 'WSDHQ_G', ",
+    ),
+    "images of a preset given as a setting": (
+        "train --set images={I}/images --tags {I}/tags.jsonl --out {W}/o --preset nuswide "
+        "--image-size 64",
+        "crop_size must be at most image_size, 64, got 227",
+    ),
     "missing codes": ("index {F}/run --codes {W}/none.npy --out {W}/o", "--codes: there is no"),
     "foreign codes": ("index {F}/run --codes {W}/foreign.npy --out {W}/o", "is not a .npy file"),
     "pickled codes": ("index {F}/run --codes {W}/pickle.npy --out {W}/o", "pickle"),
@@ -249,6 +267,17 @@ def test_a_mistake_is_one_clear_line_and_status_2(name, features, images, wrong,
     assert "Traceback" not in outcome.err
     assert outcome.out == ""
     assert {path for path in wrong.root.rglob("*")} == before
+
+
+def test_a_library_that_is_missing_is_one_clear_line_too(images, wsdhq, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "timm", None)
+    outcome = wsdhq(
+        "train", "--images", images / "images", "--tags", images / "tags.jsonl",
+        "--out", tmp_path / "run", "--backbone", "timm:resnet18",
+    )  # fmt: skip
+    assert outcome.status == 2
+    assert outcome.err.startswith("error: the backbone 'timm:resnet18' needs timm, which cannot")
+    assert outcome.err.count("\n") == 1
 
 
 def test_without_arguments_the_commands_are_listed(wsdhq):

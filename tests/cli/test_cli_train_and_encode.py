@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from wsdhq.embed import TrainConfig, TrainedModel
+from wsdhq.embed.backbones import make_backbone
 from wsdhq.quant import AQDIndex
 
 
@@ -38,6 +40,17 @@ def test_zero_stands_for_none_where_none_has_a_meaning(features, wsdhq, tmp_path
     config = TrainConfig.load(tmp_path / "run/config.toml")
     assert config.hidden_dim is None
     assert config.num_negatives is None
+
+
+def test_a_backbone_is_chosen_by_options(images, wsdhq, tmp_path):
+    torch.save(make_backbone("small").state_dict(), tmp_path / "small.pth")
+    wsdhq.done(
+        "train", *images.train, "--out", tmp_path / "run", "--epochs", 1, "--backbone", "small",
+        "--backbone-weights", tmp_path / "small.pth", "--crop-size", 16,
+    )  # fmt: skip
+    config = TrainConfig.load(tmp_path / "run/config.toml")
+    assert (config.backbone, config.crop_size) == ("small", 16)
+    assert config.backbone_weights == str(tmp_path / "small.pth")
 
 
 def test_features_are_embedded_row_by_row(features, wsdhq, tmp_path):

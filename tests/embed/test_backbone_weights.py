@@ -14,7 +14,13 @@ import torch
 from safetensors.torch import save_file
 
 import alexnet_oracle
-from wsdhq.embed.backbones import AlexNet, load_alexnet_weights, load_backbone_weights
+from wsdhq.embed.backbones import (
+    AlexNet,
+    alexnet,
+    load_alexnet_weights,
+    load_backbone_weights,
+    make_backbone,
+)
 from wsdhq.embed.backbones.small import SmallBackbone
 from wsdhq.embed.backbones.weights import weight_shapes
 
@@ -327,6 +333,47 @@ def test_the_other_forms_file_is_told_apart(tmp_path):
     )
     with pytest.raises(ValueError, match=re.escape(message)):
         load_alexnet_weights(_narrow("torchvision"), tmp_path / "alexnet.npy")
+
+
+@pytest.fixture
+def narrow_by_default(monkeypatch):
+    """AlexNet a sixteenth as wide, so that its files are small."""
+    monkeypatch.setattr(alexnet, "_HIDDEN", 256)
+    narrow = {"caffe": (6, 16, 24, 24, 16), "torchvision": (4, 12, 24, 16, 16)}
+    monkeypatch.setattr(alexnet, "_CHANNELS", narrow)
+
+
+@pytest.mark.usefixtures("narrow_by_default")
+def test_alexnet_by_name_takes_the_form_of_its_weights(tmp_path):
+    wide = AlexNet("torchvision")
+    state = {name: value * 1 for name, value in wide.state_dict().items()}
+    torch.save(state, tmp_path / "own.pth")
+    names = weight_shapes(wide, "torchvision")
+    state = dict(zip(names, state.values()))
+    torch.save(state, tmp_path / "tv.pth")
+    layers = alexnet_oracle.random_layers()
+    np.save(tmp_path / "caffe.npy", layers)
+    for name, variant in (("tv.pth", "torchvision"), ("own.pth", "torchvision"),
+                          ("caffe.npy", "caffe"), (None, "caffe")):  # fmt: skip
+        network = make_backbone("alexnet", name and tmp_path / name)
+        assert (network.variant, network.backbone_name) == (variant, "alexnet")
+    network = make_backbone("alexnet", tmp_path / "tv.pth")
+    assert torch.equal(network.conv3.weight, state["features.6.weight"])
+
+    # A wrong layer is told in the terms of the file's own form.
+    state["features.6.weight"] = torch.zeros(24, 12, 5, 5)
+    torch.save(state, tmp_path / "tv.pth")
+    message = "features.6.weight has shape (24, 12, 5, 5), expected (24, 12, 3, 3)"
+    with pytest.raises(ValueError, match=re.escape(message) + "$"):
+        make_backbone("alexnet", tmp_path / "tv.pth")
+    del state["features.0.weight"]
+    torch.save(state, tmp_path / "tv.pth")
+    with pytest.raises(ValueError, match=r"features\.0\.weight is missing.*\(4, 3, 11, 11\)"):
+        make_backbone("alexnet", tmp_path / "tv.pth")
+    layers["conv4"][1] = np.zeros(3, np.float32)
+    np.save(tmp_path / "caffe.npy", layers)
+    with pytest.raises(ValueError, match=r"conv4 biases has shape \(3,\), expected \(24,\)"):
+        make_backbone("alexnet", tmp_path / "caffe.npy")
 
 
 def test_state_dicts_that_are_none(tmp_path):

@@ -11,10 +11,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from wsdhq.cli.evaluation_inputs import untrained
 from wsdhq.data import decode_images, open_images
 from wsdhq.embed import TrainedModel, train
 from wsdhq.embed.augmentation import augment
-from wsdhq.embed.backbones import SmallBackbone, make_backbone
+from wsdhq.embed.backbones import SmallBackbone, alexnet, make_backbone
+from wsdhq.embed.backbones.weights import weight_shapes
 from wsdhq.embed.heads import HypersphericalHead
 from wsdhq.embed.model_files import build_network
 from wsdhq.embed.network import EmbeddingNetwork
@@ -237,6 +239,49 @@ def test_weights_begin_a_training_and_are_not_needed_afterwards(world, config_fo
     np.testing.assert_array_equal(loaded.embed(pixels), model.embed(pixels))
     with pytest.raises(FileNotFoundError, match=r"small\.pth: no such file"):
         train(replace(config, out=str(tmp_path / "again")))
+
+
+class _StopError(Exception):
+    pass
+
+
+def _stop(record):
+    raise _StopError
+
+
+def test_alexnet_in_torchvisions_form_is_resumed_loaded_and_compared_with(
+    world, config_for, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(alexnet, "_HIDDEN", 32)
+    narrow = {"caffe": (4, 4, 4, 4, 4), "torchvision": (2, 4, 4, 4, 4)}
+    monkeypatch.setattr(alexnet, "_CHANNELS", narrow)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(5)
+        own = make_backbone("alexnet-torchvision")
+    path = tmp_path / "alexnet.pth"
+    names = weight_shapes(own, "torchvision")
+    torch.save(dict(zip(names, own.state_dict().values())), path)
+    settings = {
+        "images": world.folder / "images", "epochs": 2, "num_queries": 150,
+        "backbone": "alexnet", "backbone_weights": path, "image_size": 66, "crop_size": 63,
+    }  # fmt: skip
+    config, whole = (config_for(world.folder, name, **settings) for name in ("run", "whole"))
+    train(whole)
+    with pytest.raises(_StopError):
+        train(config, progress=_stop)
+    path.unlink()
+    model = train(config, resume=True)
+    loaded = TrainedModel.load(config.out)
+    assert loaded.network.backbone.variant == "torchvision"
+    assert not loaded.network.blue_first
+    assert loaded.config.backbone == "alexnet"
+    pixels = _decoded(world, config)[:8]
+    np.testing.assert_array_equal(loaded.embed(pixels), model.embed(pixels))
+    np.testing.assert_array_equal(TrainedModel.load(whole.out).embed(pixels), model.embed(pixels))
+    loaded.save(tmp_path / "saved")
+    assert TrainedModel.load(tmp_path / "saved").network.backbone.variant == "torchvision"
+    # With the file gone the untrained network has random weights, in the same form.
+    assert untrained(loaded).network.backbone.variant == "torchvision"
 
 
 def test_weights_are_refused_where_nothing_takes_them(world, config_for):

@@ -400,6 +400,38 @@ def test_a_backbone_is_refused_in_features_mode(world, config_for):
         train(config_for(world.folder), backbone=_Pool(3))
 
 
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"backbone": "alexnett"}, ValueError, "backbone: unknown name 'alexnett'; known names: "),
+        ({"backbone": "alexnet"}, ValueError, "AlexNet .* expects images of 227 x 227 .* 16 x 16"),
+        ({"backbone_weights": "none.pth"}, FileNotFoundError, "none.pth: no such file"),
+        ({"backbone_weights": "none.npy"}, FileNotFoundError, "none.npy: no such file"),
+        ({"device": "cuda"}, ValueError, "device: torch .* sees no GPU, got 'cuda'"),
+        ({"device": "cuda:"}, ValueError, "device must be 'cpu', 'cuda' or 'cuda:N', got 'cuda:'"),
+    ],
+)
+def test_a_network_that_cannot_be_is_refused_before_any_image_is_read(
+    world, config_for, monkeypatch, changes, error, message
+):
+    def read(*arguments, **options):
+        raise RuntimeError("images were read")
+
+    monkeypatch.setattr("wsdhq.embed.training.read_inputs", read)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    config = config_for(world.folder, images=world.folder / "images", **changes)
+    with pytest.raises(error, match=message):
+        train(config)
+    with pytest.raises(RuntimeError, match="images were read"):
+        train(config_for(world.folder, images=world.folder / "images"))
+
+
+def test_a_gpu_that_is_not_there_is_named_when_a_model_is_loaded(trained, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(ValueError, match=r"device: torch .* sees one GPU, got 'cuda:1'"):
+        TrainedModel.load(trained.config.out, device="cuda:1")
+
+
 def test_settings_are_read_without_torch():
     code = (
         "import sys, wsdhq.embed.config, wsdhq.embed.tags\n"

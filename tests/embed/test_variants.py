@@ -114,6 +114,12 @@ def test_margins_by_default_are_those_of_unrelated_tags_and_of_wdht(world, confi
     assert losses[0] == losses[1] == pytest.approx(losses[2])
 
 
+@pytest.mark.parametrize("name", ["fixed-margin", "fixed_margin", "Fixed Margin"])
+def test_variants_are_named_without_quotes(name):
+    assert variant_settings(name) == {"loss": "fixed_margin"}
+    assert variant_settings("wsdhq_2") == variant_settings("WSDHQ_2")
+
+
 def test_unknown_variants_and_presets_list_the_known_ones():
     with pytest.raises(ValueError, match=r"no variant 'WSDHQ_X'; known: 'WSDHQ_G', .*'WSDHQ'"):
         variant_settings("WSDHQ_X")

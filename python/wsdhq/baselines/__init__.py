@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
+from inspect import signature
 from types import MappingProxyType
+from typing import Any
 
 from wsdhq.baselines.interface import Baseline, TrainingData
 
@@ -52,7 +54,9 @@ def baseline_class(name: str) -> type[Baseline]:
     return found
 
 
-def make_baseline(name: str, bits: int, *, seed: int = 0, threads: int | None = None) -> Baseline:
+def make_baseline(
+    name: str, bits: int, *, seed: int = 0, threads: int | None = None, **settings: Any
+) -> Baseline:
     """Make a baseline by its name, not yet fitted.
 
     Parameters
@@ -61,12 +65,22 @@ def make_baseline(name: str, bits: int, *, seed: int = 0, threads: int | None = 
         A key of `BASELINES`, such as "ITQ".
     bits, seed, threads
         As in `Baseline`.
+    **settings
+        Those of the method itself: a `backbone` for a deep one to learn from images, say.
 
     Raises
     ------
-    TypeError, ValueError
-        As `baseline_class` and `Baseline`.
+    TypeError
+        A setting that the method does not have (the message lists those it has), or of another
+        type.
+    ValueError
+        An unknown name, or a setting out of its range.
     ImportError
         As `baseline_class`.
     """
-    return baseline_class(name)(bits, seed=seed, threads=threads)
+    found = baseline_class(name)
+    known = list(signature(found).parameters)
+    for setting in settings:
+        if setting not in known:
+            raise TypeError(f"{name} has no setting {setting!r}: there is {', '.join(known)}")
+    return found(bits, seed=seed, threads=threads, **settings)

@@ -19,6 +19,7 @@ from wsdhq.baselines.hamming import pack_bits, rank_by_hamming
 from wsdhq.baselines.interface import Baseline, TrainingData
 from wsdhq.embed.augmentation import augment
 from wsdhq.embed.config import TrainConfig
+from wsdhq.embed.devices import usable_device
 from wsdhq.embed.heads import HypersphericalHead
 from wsdhq.embed.inputs import as_batch
 from wsdhq.embed.loop import (
@@ -36,7 +37,8 @@ from wsdhq.quant.validation import as_integer
 
 __all__ = ["BatchLosses", "DeepHashing", "HashHead", "HashTask", "augmented", "check_number"]
 
-_ROWS_PER_BLOCK = 8192
+# Inputs are checked in blocks of so many values: images are far larger than features.
+_VALUES_PER_BLOCK = 1 << 24
 # Images shown to the backbone to find the scale of its features.
 _SCALING_SAMPLE = 1024
 
@@ -221,18 +223,17 @@ class DeepHashing(Baseline):
         TypeError
             Inputs of another kind or dtype.
         ValueError
-            Wrong shapes, values that are not finite, fewer than two rows to train on, tags or
-            word vectors that the method cannot use, or the loss diverged.
+            Wrong shapes, values that are not finite, fewer than two rows to train on or only
+            equal ones, tags or word vectors that the method cannot use, or the loss diverged.
         """
         self.network, self.history = None, []
         inputs = self._checked(data.inputs)
-        for start in range(0, len(inputs), _ROWS_PER_BLOCK):
-            _check_finite(as_batch(inputs[start : start + _ROWS_PER_BLOCK]), start)
-        task = self._task(data)
-        if len(task.rows) < 2:
+        if len(inputs) < 2:
             raise ValueError(
-                f"inputs: {self.name} needs at least 2 rows to learn from, got {len(task.rows)}"
+                f"inputs: {self.name} needs at least 2 rows to learn from, got {len(inputs)}"
             )
+        _check_rows(inputs)
+        task = self._task(data)
         with torch_threads(self.threads):
             network = self._fresh_network(inputs, task)
             history = _train(network, inputs, task, self._config)
@@ -295,15 +296,8 @@ class DeepHashing(Baseline):
         TypeError, ValueError
             As `encode`; also codes of another dtype or width.
         """
-        packed = np.asarray(codes)
-        if packed.dtype != np.uint8:
-            raise TypeError(f"codes: expected uint8, got {packed.dtype}")
-        if packed.ndim != 2 or packed.shape[1] != self.bits // 8:
-            raise ValueError(
-                f"codes: expected shape (N, {self.bits // 8}) for {self.bits} bits, "
-                f"got {packed.shape}"
-            )
-        return rank_by_hamming(self.encode(queries), packed)
+        checked = self._checked_codes(codes)
+        return rank_by_hamming(self.encode(queries), checked)
 
     def _checked(self, value: Any, network: EmbeddingNetwork | None = None) -> NDArray[Any]:
         """`value` as an array of the kind the network takes; of its width, if there is one."""
@@ -333,7 +327,7 @@ class DeepHashing(Baseline):
         return array
 
     def _fresh_network(self, inputs: NDArray[Any], task: HashTask) -> EmbeddingNetwork:
-        config, device = self._config, torch.device(self._config.device)
+        config, device = self._config, usable_device(self._config.device)
         backbone = copy.deepcopy(self.backbone)
         in_dim = inputs.shape[1]
         if backbone is not None:
@@ -406,6 +400,21 @@ def _train(
         history.append({name: total / len(order) for name, total in sums.items()})
     network.eval()
     return history
+
+
+def _check_rows(inputs: NDArray[Any]) -> None:
+    """Raise unless all values are finite and two rows differ."""
+    step = max(1, _VALUES_PER_BLOCK // math.prod(inputs.shape[1:]))
+    differ = False
+    for start in range(0, len(inputs), step):
+        block = inputs[start : start + step]
+        _check_finite(as_batch(block), start)
+        differ = differ or bool((block != inputs[:1]).any())
+    if not differ:
+        raise ValueError(
+            f"inputs: expected rows that differ, got {len(inputs)} equal rows: nothing can be "
+            "learnt from them"
+        )
 
 
 def _check_finite(batch: Tensor, start: int) -> None:

@@ -106,7 +106,8 @@ def rotated(pixels: Tensor, degrees: Tensor) -> Tensor:
 class DeepBit(DeepHashing):
     """DeepBit: few changes under rounding, balanced bits, invariance to small transformations.
 
-    Minimises (paper, "Overall objective")::
+    Lin, Lu, Chen and Zhou, "Learning Compact Binary Descriptors with Unsupervised Deep Neural
+    Networks", CVPR 2016. Minimises (paper, "Overall objective")::
 
         alpha ||(b - 0.5) - M||^2  +  beta ||mu - 0.5||^2  +  gamma C(theta) ||M_theta - M||^2
 
@@ -136,10 +137,7 @@ class DeepBit(DeepHashing):
     """
 
     name: ClassVar[str] = "DeepBit"
-    reference: ClassVar[str] = (
-        "Lin, Lu, Chen and Zhou, Learning compact binary descriptors with unsupervised deep "
-        "neural networks, CVPR 2016"
-    )
+    reference: ClassVar[str] = "Lin et al. 2016"
 
     def __init__(
         self,

@@ -124,24 +124,15 @@ class FeatureBaseline(Baseline):
             )
         return as_vectors(array, argument)
 
-    def _checked_codes(self, value: Any) -> NDArray[np.uint8]:
-        codes = np.asarray(value)
-        if codes.dtype != np.uint8:
-            raise TypeError(f"codes: expected uint8, got {codes.dtype}")
-        if codes.ndim != 2 or codes.shape[1] != self.bits // 8:
-            raise ValueError(
-                f"codes: expected shape (N, {self.bits // 8}) for {self.bits} bits, "
-                f"got {codes.shape}"
-            )
-        return codes
-
 
 def _check_rows_differ(features: FloatMatrix) -> None:
     """Read all values, which checks them, and raise unless two rows differ."""
-    first = features[:1].astype(np.float32)
+    # Of the first chunk and not of the features: what does not fit into float32 is refused there.
+    first_row = None
     differ = False
     for _, _, chunk in float32_chunks(features, "inputs"):
-        differ = differ or bool((chunk != first).any())
+        first_row = chunk[:1].copy() if first_row is None else first_row
+        differ = differ or bool((chunk != first_row).any())
     if not differ:
         raise ValueError(
             f"inputs: expected rows that differ, got {len(features)} equal rows: nothing can be "

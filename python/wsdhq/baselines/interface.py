@@ -115,3 +115,14 @@ class Baseline(ABC):
         callable (start, stop) -> (scores, positions), as `wsdhq.evaluation` takes it
             Best first, over the whole database, ties by position.
         """
+
+    def _checked_codes(self, value: Any) -> NDArray[np.uint8]:
+        codes = np.asarray(value)
+        if codes.dtype != np.uint8:
+            raise TypeError(f"codes: expected uint8, got {codes.dtype}")
+        if codes.ndim != 2 or codes.shape[1] != self.bits // 8:
+            raise ValueError(
+                f"codes: expected shape (N, {self.bits // 8}) for {self.bits} bits, "
+                f"got {codes.shape}"
+            )
+        return codes

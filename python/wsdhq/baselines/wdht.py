@@ -131,7 +131,8 @@ def pairwise_loss(hashes: Tensor, means: Tensor, distance_scale: float = 1.0) ->
 class WDHT(DeepHashing):
     """WDHT: two branches on one body, a code and a tag vector, trained together.
 
-    h = sigmoid(outputs) are the bits before rounding, v = tanh(outputs) is the predicted tag
+    Gattupalli, Zhuo and Li, "Weakly Supervised Deep Image Hashing through Tag Embeddings", CVPR
+    2019. h = sigmoid(outputs) are the bits before rounding, v = tanh(outputs) is the predicted tag
     vector, m the mean word vector of the image's tags. Minimises, every term a mean::
 
         hinge_weight [margin - (m_n - m_j) . v_n]_+                      over n != j
@@ -170,10 +171,7 @@ class WDHT(DeepHashing):
     """
 
     name: ClassVar[str] = "WDHT"
-    reference: ClassVar[str] = (
-        "Gattupalli, Zhuo and Li, Weakly supervised deep image hashing through tag embeddings, "
-        "CVPR 2019"
-    )
+    reference: ClassVar[str] = "Gattupalli et al. 2019"
     uses_tags: ClassVar[bool] = True
 
     def __init__(

@@ -67,7 +67,11 @@ def run() -> int:
         status = app(arguments or ["--help"], prog_name="wsdhq", standalone_mode=False)
     except KeyboardInterrupt:
         status = _INTERRUPTED
-    except (ValueError, TypeError, OSError) as error:
+    except ModuleNotFoundError:
+        # A package of the command line itself: `main` knows what to install.
+        raise
+    # Plain ImportErrors are about libraries that a setting asks for: a backbone of timm, say.
+    except (ValueError, TypeError, OSError, ImportError) as error:
         say_error(_with_file(error))
         return _MISTAKE
     except _UsageError as error:

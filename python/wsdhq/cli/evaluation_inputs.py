@@ -43,6 +43,7 @@ __all__ = [
     "embed_source",
     "read_label_file",
     "tags_to_show",
+    "untrained",
 ]
 
 
@@ -145,7 +146,7 @@ def _embed_images(
             before = None
             if baselines:
                 bar.stage("embedding untrained")
-                before = _untrained(model).embed_images(
+                before = untrained(model).embed_images(
                     collection, threads=threads, progress=bar.advance_to
                 )
     return Inputs(
@@ -157,7 +158,7 @@ def _embed_images(
     )
 
 
-def _untrained(model: TrainedModel) -> TrainedModel:
+def untrained(model: TrainedModel) -> TrainedModel:
     """The model with the weights that its training began with; nothing is fitted to images.
 
     Where a file of weights that it began with is gone, with random ones.
@@ -165,7 +166,8 @@ def _untrained(model: TrainedModel) -> TrainedModel:
     weights = model.config.backbone_weights
     there = weights is not None and Path(weights).is_file()
     with seeded(model.config.seed, INITIAL_WEIGHTS, device=torch.device("cpu")):
-        network = build_network(model.config, None, model.dim, initial_weights=there)
+        stored = None if there or weights is None else model.network.state_dict()
+        network = build_network(model.config, None, model.dim, stored=stored)
     return TrainedModel(model.config, network, model.quantizer, model.tags)
 
 

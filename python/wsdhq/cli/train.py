@@ -50,6 +50,20 @@ def train(
         int | None, typer.Option(help="Hardest negative tags per image (K_n); 0 takes all.")
     ] = None,
     image_size: Annotated[int | None, typer.Option(help="Pixels a side.")] = None,
+    crop_size: Annotated[
+        int | None, typer.Option(help="Side of the crops that the backbone sees.")
+    ] = None,
+    backbone: Annotated[
+        str | None,
+        typer.Option(
+            help="small, alexnet (of crops of 227), torchvision:NAME or timm:NAME.",
+            show_default=False,
+        ),
+    ] = None,
+    backbone_weights: Annotated[
+        Path | None,
+        typer.Option(help="Weights it begins with: .npy (AlexNet), .pth or .safetensors."),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
     threads: Threads = None,
     setting: Annotated[
@@ -67,6 +81,9 @@ def train(
         "epochs": epochs,
         "learning_rate": learning_rate,
         "image_size": image_size,
+        "crop_size": crop_size,
+        "backbone": backbone,
+        "backbone_weights": _text(backbone_weights),
         "seed": seed,
         "threads": threads,
         "features": _text(features),
@@ -74,17 +91,17 @@ def train(
         "word_vectors": _text(word_vectors),
     }
     settings = {name: value for name, value in given.items() if value is not None}
-    begun: dict[str, Any] = {}
-    if preset is not None:
-        with about("--preset"):
-            begun |= preset_settings(preset, images=images is not None)
-    if variant is not None:
-        with about("--variant"):
-            begun |= variant_settings(variant)
     for name, value in (("hidden_dim", hidden_dim), ("num_negatives", num_negatives)):
         if value is not None:
             settings[name] = value if value else None
     settings.update(read_settings(setting or [], {*settings, "out", "tags"}))
+    begun: dict[str, Any] = {}
+    if preset is not None:
+        with about("--preset"):
+            begun |= preset_settings(preset, images="images" in settings)
+    if variant is not None:
+        with about("--variant"):
+            begun |= variant_settings(variant)
     if ("features" in settings) == ("images" in settings):
         one_input(features, images)
     config = TrainConfig(out=str(out), tags=str(tags), **{**begun, **settings})

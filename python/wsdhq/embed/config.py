@@ -117,7 +117,8 @@ class TrainConfig:
         no module is given to `train`.
     backbone_weights : path or None
         Weights of the backbone to begin with: for "alexnet" a Caffe-converted `.npy` or a
-        state dict of torchvision's. None begins with random ones.
+        state dict of torchvision's, in whose form it is then built. None begins with random
+        ones.
     device : str
         "cpu", "cuda" or "cuda:N".
 

@@ -37,7 +37,7 @@ class EmbeddedImages:
     Attributes
     ----------
     embeddings : (n, D) float32
-        Unit rows.
+        Unit rows, unless the model keeps norms (`TrainConfig.normalise`).
     kept : (n,) int64
         The row of each in the collection.
     skipped : list of SkippedImage
@@ -80,7 +80,7 @@ class TrainedModel:
 
     @property
     def sphere(self) -> NDArray[np.float32]:
-        """The semantic sphere, (T', D) float32, unit rows."""
+        """The semantic sphere, (T', D) float32: unit rows, unless `config.normalise` is False."""
         return self.tags.sphere
 
     @property
@@ -112,8 +112,9 @@ class TrainedModel:
         Returns
         -------
         array, (N, D), float32
-            Unit rows, in input order. A row does not depend on which others are in its
-            batch, except that sums in torch may round differently.
+            In input order, rows of unit norm unless `config.normalise` is False. A row does not
+            depend on which others are in its batch, except that sums in torch may round
+            differently.
 
         Raises
         ------
@@ -155,7 +156,7 @@ class TrainedModel:
         start : int
             The row that the block begins with.
         block : array, (n, D), float32
-            At most `batch_size` unit rows.
+            At most `batch_size` rows.
         """
         array = self._checked(data)
         batch_size = self.network.evaluation_batch if batch_size is None else batch_size
@@ -233,7 +234,8 @@ class TrainedModel:
         Returns
         -------
         array, (D,), float32
-            The mean of the tags' points on the semantic sphere, of unit norm.
+            The mean of the tags' points on the semantic sphere, brought to unit norm: that of a
+            query changes no ranking.
 
         Raises
         ------
@@ -321,8 +323,11 @@ class TrainedModel:
         FileNotFoundError
             The directory or one of its files is missing: the training has not ended. The
             message names the file and what it should hold.
+        ImportError
+            The library of the backbone, torchvision or timm, is not installed.
         ValueError
-            A file is truncated, foreign, does not fit the others, or holds NaN.
+            A file is truncated, foreign, does not fit the others, or holds NaN; or torch does
+            not see `device`.
         """
         return cls(*read_model(path, backbone, device))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,11 @@ from torch import Tensor, nn
 
 from wsdhq._files import write_json
 from wsdhq.embed.backbones import make_backbone
+from wsdhq.embed.backbones.alexnet import ALEXNET_NAMES
+from wsdhq.embed.backbones.weights import alexnet_variant
 from wsdhq.embed.checkpoint import load_weights, read_tensors, write_tensors
 from wsdhq.embed.config import TrainConfig
+from wsdhq.embed.devices import usable_device
 from wsdhq.embed.heads import HypersphericalHead
 from wsdhq.embed.losses import semantic_metric
 from wsdhq.embed.network import EmbeddingNetwork, backbone_width
@@ -35,7 +39,7 @@ def build_network(
     dim: int,
     backbone: nn.Module | None = None,
     *,
-    initial_weights: bool = True,
+    stored: Mapping[str, Tensor] | None = None,
 ) -> EmbeddingNetwork:
     """A network with the structure that the settings ask for.
 
@@ -48,9 +52,10 @@ def build_network(
         Width of the semantic space.
     backbone : torch.nn.Module, optional
         In place of the one that `config.backbone` names; used itself, not copied.
-    initial_weights : bool
-        Whether `config.backbone_weights` is read. False where all weights are replaced anyway:
-        the file may be gone by then.
+    stored : mapping of str to Tensor, optional
+        The state of a network of the same settings, where all weights are about to be replaced:
+        `config.backbone_weights` is not read then, as the file may be gone, and AlexNet gets
+        the form that it had. The state is not loaded here.
 
     Returns
     -------
@@ -67,7 +72,7 @@ def build_network(
         `backbone` is no module that gives rows of features from images of the size that it
         will see, or is given in features mode; or the weights do not fit.
     """
-    weights = config.backbone_weights if initial_weights else None
+    weights = config.backbone_weights if stored is None else None
     if weights is not None and (config.images is None or backbone is not None):
         reason = "features need no backbone" if config.images is None else "a module has its own"
         raise ValueError(f"backbone_weights: {reason}, expected None, got {weights!r}")
@@ -76,7 +81,10 @@ def build_network(
             raise ValueError("backbone: features need none, expected None in features mode")
         width = in_dim
     else:
-        backbone = make_backbone(config.backbone, weights) if backbone is None else backbone
+        if backbone is None:
+            backbone = make_backbone(_form_of(config.backbone, stored), weights)
+            # By this name it will be made again.
+            backbone.backbone_name = config.backbone
         width = backbone_width(backbone, config.crop_size or config.image_size)
     if width is None:
         raise ValueError("in_dim: the width of the features is needed in features mode")
@@ -111,6 +119,7 @@ def read_model(
     path: str | os.PathLike[str], backbone: nn.Module | None, device: str
 ) -> tuple[TrainConfig, EmbeddingNetwork, AdditiveQuantizer, SemanticSphere]:
     """Read what `write_model` wrote; for the errors see `TrainedModel.load`."""
+    place = usable_device(device)
     run = RunDirectory(path)
     if not run.path.is_dir():
         raise FileNotFoundError(f"{run.path}: there is no such run directory")
@@ -149,10 +158,21 @@ def read_model(
         raise ValueError(f"{source}: expected the tensor {_PREFIX + 'head.shift'!r}, (F,)")
     # The weights drawn here are replaced at once, so that no random state need be touched.
     with torch.random.fork_rng(devices=[]):
-        network = build_network(config, len(shift), dim, backbone, initial_weights=False)
+        network = build_network(config, len(shift), dim, backbone, stored=weights)
     load_weights(network, weights, source)
     quantizer = make_quantizer(config, metric, codebooks)
-    return config, network.to(device), quantizer, tags
+    return config, network.to(place), quantizer, tags
+
+
+def _form_of(name: str, stored: Mapping[str, Tensor] | None) -> str:
+    """The backbone's name, or that of its form: "alexnet" takes the one that its weights have."""
+    if name != "alexnet" or stored is None:
+        return name
+    prefix = "backbone."
+    weights = {
+        each.removeprefix(prefix): stored[each] for each in stored if each.startswith(prefix)
+    }
+    return ALEXNET_NAMES[alexnet_variant(weights)]
 
 
 def _backbone_kind(config: TrainConfig, backbone: nn.Module | None) -> str:

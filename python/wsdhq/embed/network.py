@@ -19,7 +19,7 @@ _IMAGES_PER_BLOCK = 64
 
 
 class EmbeddingNetwork(nn.Module):
-    """Features, or images through a backbone, to unit vectors.
+    """Features, or images through a backbone, to embeddings.
 
     Parameters
     ----------

@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from wsdhq._files import save_npy, write_json
 from wsdhq.data import SkippedImage, open_images
 from wsdhq.data.skipped import list_skipped
 from wsdhq.data.splits import split_collection
-from wsdhq.embed.checkpoint import read_checkpoint, write_checkpoint
+from wsdhq.embed.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from wsdhq.embed.config import TrainConfig
+from wsdhq.embed.devices import usable_device
 from wsdhq.embed.inputs import TrainingInputs, read_inputs
 from wsdhq.embed.loop import (
     INITIAL_WEIGHTS,
@@ -104,12 +105,15 @@ def train(
     ------
     FileNotFoundError
         An input file is missing.
+    ImportError
+        The library of the backbone, torchvision or timm, is not installed.
     NotADirectoryError
         `config.out` is a file.
     TypeError, ValueError
         An input holds something else than it should, the inputs do not fit each other, no
-        tagged row is left to train on, `config.out` is not empty or its training was begun
-        with other settings or inputs, a checkpoint is damaged, or the loss diverged.
+        tagged row is left to train on, the backbone, its weights or the device cannot be had,
+        `config.out` is not empty or its training was begun with other settings or inputs, a
+        checkpoint is damaged, or the loss diverged.
     """
     run = RunDirectory(config.out)
     run.check(config, resume=resume, overwrite=overwrite)
@@ -118,7 +122,9 @@ def train(
         return TrainedModel.load(run.path, backbone, config.device)
 
     checkpoint_path = run.file("checkpoint.safetensors")
-    goes_on = resume and checkpoint_path.exists()
+    checkpoint = read_checkpoint(checkpoint_path) if resume and checkpoint_path.exists() else None
+    stored = None if checkpoint is None else checkpoint.weights
+    _check_network(config, backbone, stored)
     with (
         ProgressBar(not callable(progress) and progress is not False) as bar,
         torch_threads(config.threads),
@@ -126,10 +132,10 @@ def train(
         inputs = _read(config, bar)
         tags, task = _prepare_task(config, inputs, bar)
         with seeded(config.seed, INITIAL_WEIGHTS, device=task.device):
-            state = _initial_state(config, inputs, task, tags, backbone, not goes_on)
+            state = _initial_state(config, inputs, task, tags, backbone, stored)
         fingerprint = _fingerprint(inputs, task)
-        if goes_on:
-            _resume(state, task, config, run, fingerprint)
+        if checkpoint is not None:
+            _resume(checkpoint, state, task, config, run, fingerprint)
         else:
             run.begin(config)
 
@@ -151,6 +157,20 @@ def train(
 
         bar.stage("codes")
         return _finish(state, task, config, inputs, tags, run)
+
+
+def _check_network(
+    config: TrainConfig, backbone: nn.Module | None, stored: dict[str, Tensor] | None
+) -> None:
+    """Build the network once for nothing: what is wrong with it is known before hours of reading.
+
+    An unknown backbone, weights that do not fit, a size of images that it cannot take, a GPU
+    that is not there.
+    """
+    device = usable_device(config.device)
+    in_dim = 1 if config.images is None else None
+    with seeded(config.seed, INITIAL_WEIGHTS, device=device):
+        build_network(config, in_dim, 1, backbone, stored=stored)
 
 
 def _read(config: TrainConfig, bar: ProgressBar) -> TrainingInputs:
@@ -211,7 +231,7 @@ def _prepare_task(
         _logger.info("%s", line)
     positives = tags.positives_of(tag_sets)
     tagged = np.diff(positives.indptr) > 0
-    device = torch.device(config.device)
+    device = usable_device(config.device)
     task = TrainingTask(
         inputs=inputs,
         rows=candidates[tagged],
@@ -230,13 +250,13 @@ def _initial_state(
     task: TrainingTask,
     tags: SemanticSphere,
     backbone: nn.Module | None,
-    initial_weights: bool,
+    stored: dict[str, Tensor] | None,
 ) -> TrainingState:
     features_mode = config.images is None
     in_dim = inputs.array.shape[1] if features_mode else None
-    network = build_network(
-        config, in_dim, tags.sphere.shape[1], backbone, initial_weights=initial_weights
-    ).to(task.device)
+    network = build_network(config, in_dim, tags.sphere.shape[1], backbone, stored=stored).to(
+        task.device
+    )
     if features_mode:
         network.head.fit_scaling(inputs.array, task.rows)
     else:
@@ -254,6 +274,7 @@ def _fingerprint(inputs: TrainingInputs, task: TrainingTask) -> str:
 
 
 def _resume(
+    checkpoint: Checkpoint,
     state: TrainingState,
     task: TrainingTask,
     config: TrainConfig,
@@ -261,7 +282,6 @@ def _resume(
     fingerprint: str,
 ) -> None:
     path = run.file("checkpoint.safetensors")
-    checkpoint = read_checkpoint(path)
     for was, now in zip(checkpoint.fingerprint.split(", "), fingerprint.split(", ")):
         if was != now:
             what = now.rpartition(" ")[0]

@@ -65,7 +65,8 @@ def variant_settings(name: str) -> dict[str, Any]:
     Parameters
     ----------
     name : str
-        A key of `VARIANTS`.
+        A key of `VARIANTS`; capitals do not matter, and words may be joined by "-" or "_", so
+        that a shell needs no quotes.
 
     Returns
     -------
@@ -77,7 +78,12 @@ def variant_settings(name: str) -> dict[str, Any]:
     ValueError
         An unknown name; the message lists the known ones.
     """
-    if name not in VARIANTS:
+    found = {_plain(known): variant for known, variant in VARIANTS.items()}.get(_plain(name))
+    if found is None:
         known = ", ".join(map(repr, VARIANTS))
         raise ValueError(f"there is no variant {name!r}; known: {known}")
-    return dict(VARIANTS[name].settings)
+    return dict(found.settings)
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", " ").replace("_", " ")

@@ -12,7 +12,11 @@ from wsdhq.embed.backbones.alexnet import AlexNet
 from wsdhq.embed.backbones.pixels import IMAGENET_PIXELS, PixelFormat, pixel_format_of
 from wsdhq.embed.backbones.public import LIBRARIES, make_public_backbone
 from wsdhq.embed.backbones.small import SmallBackbone
-from wsdhq.embed.backbones.weights import load_alexnet_weights, load_backbone_weights
+from wsdhq.embed.backbones.weights import (
+    load_alexnet_weights,
+    load_backbone_weights,
+    read_alexnet,
+)
 
 __all__ = [
     "BACKBONES",
@@ -39,13 +43,15 @@ def make_backbone(name: str, weights: str | os.PathLike[str] | None = None) -> n
     Parameters
     ----------
     name : str
-        A key of `BACKBONES`: "small", to be trained from scratch; "alexnet", Caffe's form, and
-        "alexnet-torchvision", both to fc7. Or "torchvision:NAME" or "timm:NAME", such as
+        A key of `BACKBONES`: "small", to be trained from scratch; "alexnet", to fc7, in the form
+        that its weights have, Caffe's where they are random; "alexnet-torchvision",
+        torchvision's form of it. Or "torchvision:NAME" or "timm:NAME", such as
         "torchvision:resnet18": a network of that library without its classifier. Any other
         network is given to `train` as a module.
     weights : path, optional
-        A file of weights, see `load_backbone_weights`. By default they are drawn from torch's
-        current random state; nothing is ever downloaded.
+        A file of weights, see `load_backbone_weights`; for "alexnet" a Caffe-converted `.npy` or
+        a state dict of torchvision's. By default they are drawn from torch's current random
+        state; nothing is ever downloaded.
 
     Returns
     -------
@@ -63,7 +69,10 @@ def make_backbone(name: str, weights: str | os.PathLike[str] | None = None) -> n
         An unknown name (the message lists known or similar ones), or weights that do not fit.
     """
     library, colon, model = name.partition(":")
-    if colon:
+    if name == "alexnet" and weights is not None:
+        backbone: nn.Module = read_alexnet(weights)
+        weights = None
+    elif colon:
         backbone = make_public_backbone(library, model)
     elif name in BACKBONES:
         backbone = BACKBONES[name]()

@@ -18,7 +18,13 @@ from wsdhq.embed.backbones.alexnet import ALEXNET_NAMES, LAST_MAP, AlexNet
 from wsdhq.embed.backbones.caffe_file import read_caffe_layers
 from wsdhq.embed.checkpoint import load_weights, read_tensors
 
-__all__ = ["load_alexnet_weights", "load_backbone_weights", "weight_shapes"]
+__all__ = [
+    "alexnet_variant",
+    "load_alexnet_weights",
+    "load_backbone_weights",
+    "read_alexnet",
+    "weight_shapes",
+]
 
 _logger = logging.getLogger("wsdhq")
 
@@ -62,7 +68,7 @@ def load_backbone_weights(backbone: nn.Module, path: str | os.PathLike[str]) -> 
     if isinstance(backbone, AlexNet):
         load_alexnet_weights(backbone, path)
         return
-    if Path(path).suffix == ".npy":
+    if Path(path).is_file() and Path(path).suffix == ".npy":
         raise ValueError(
             f"{path}: weights converted from Caffe fit the backbone 'alexnet' alone; expected a "
             f"state dict, {', '.join(_PICKLED)} or .safetensors"
@@ -106,6 +112,61 @@ def load_alexnet_weights(model: AlexNet, path: str | os.PathLike[str]) -> None:
         the file does fit, if there is one.
     """
     found, form = _read_alexnet(path)
+    _fill(model, found, form, path)
+
+
+def read_alexnet(path: str | os.PathLike[str]) -> AlexNet:
+    """AlexNet with the weights of a file, in the form that they have.
+
+    Parameters
+    ----------
+    path : path
+        As for `load_alexnet_weights`.
+
+    Returns
+    -------
+    AlexNet
+        In Caffe's form or torchvision's, see `alexnet_variant`. Its first random weights are
+        drawn from torch's current random state.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As `load_alexnet_weights`.
+    """
+    found, form = _read_alexnet(path)
+    model = AlexNet(alexnet_variant(found, form))
+    _fill(model, found, form, path)
+    return model
+
+
+def alexnet_variant(found: Mapping[str, _Values], form: str = "own") -> str:
+    """Which form of AlexNet weights belong to, by the shape of the first convolution.
+
+    Parameters
+    ----------
+    found : mapping of str to array or Tensor
+        Weights by name.
+    form : {"caffe", "torchvision", "own"}
+        As for `weight_shapes`.
+
+    Returns
+    -------
+    {"caffe", "torchvision"}
+        Where the first convolution is missing or is that of neither: torchvision's for its
+        names, else Caffe's.
+    """
+    for variant in ALEXNET_NAMES:
+        with torch.device("meta"):
+            label, shape = next(iter(weight_shapes(AlexNet(variant), form).items()))
+        if label in found and tuple(found[label].shape) == shape:
+            return variant
+    return "torchvision" if form == "torchvision" else "caffe"
+
+
+def _fill(
+    model: AlexNet, found: Mapping[str, _Values], form: str, path: str | os.PathLike[str]
+) -> None:
     expected = weight_shapes(model, form)
     problem = _first_problem(expected, found)
     if problem is not None:

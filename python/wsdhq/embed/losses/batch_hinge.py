@@ -28,7 +28,8 @@ def batch_hinge(
 
         [ margin + s_j . r_n - s_n . r_n ]_+
 
-    averaged over all pairs (n, j), n != j, of images that carry tags (the paper sums).
+    averaged over all pairs (n, j), n != j, of images that carry tags (the paper sums). A pair of
+    images with the same tags adds the margin and no gradient.
 
     Parameters
     ----------

@@ -126,7 +126,8 @@ def adaptive_cosine_margin(
         Embedded images; normalised here, so that any length is accepted, unless `normalise`
         is False.
     sphere : Tensor, (T', D), floating point
-        Semantic sphere: unit rows, one per merged tag. Held constant.
+        Semantic sphere, one row per merged tag: unit rows, unless `normalise` is False. Held
+        constant.
     positives : Tensor, (B, T'), bool
         Which tags each image carries. Rows without positives, or without negatives,
         contribute no pair.

@@ -63,7 +63,7 @@ def semantic_metric(sphere: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     Parameters
     ----------
     sphere : array, (T', D), floating point
-        Semantic sphere, unit rows.
+        Semantic sphere, one row per merged tag: unit rows, or of any norm (WSDHQ_N).
 
     Returns
     -------
