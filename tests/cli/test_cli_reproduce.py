@@ -80,6 +80,7 @@ def test_figures_take_the_cells_of_the_table(data, wsdhq):
         assert str(data.out / f"{target}.png") in outcome.err
         with Image.open(data.out / f"{target}.png") as picture:
             assert picture.width > 600
+        assert f"]({target}.png)" in (data.out / f"{target}.md").read_text()
         found = rows(data.out / f"{target}.csv")
         assert {row["method"] for row in found} == {"LSH", "WSDHQ"}
         assert {row["labels"] for row in found} == {"kind"}
@@ -211,7 +212,9 @@ MISTAKES = {
     "missing features": ("table1 {D} --features {T}/no.npy", "--features: there is no file"),
     "missing words": ("table1 {D} --word-vectors {T}/no.bin", "--word-vectors: there is no file"),
     "missing weights": ("table1 {D} --backbone-weights {T}/w", "--backbone-weights: there is no"),
-    "bad device": ("table1 {D} --device tpu", "device must be 'cpu', 'cuda' or 'cuda:N'"),
+    "no such device": ("table1 {D} --device cuda:99", "--device: torch finds "),
+    "data set of a list": ("--list --dataset cifar", "--dataset: there is no data set 'cifar'"),
+    "bad device": ("table1 {D} --device tpu", "--device: device must be 'cpu', 'cuda' or 'cuda:N'"),
     "out is a file": ("table1 {D} --out {T}/data/features.npy", "is a file, expected a folder"),
     "out in no folder": ("table1 {D} --out {T}/a/b", "--out: there is no folder {T}/a"),
 }  # fmt: skip

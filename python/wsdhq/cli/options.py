@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from wsdhq.data import read_features
 from wsdhq.data.features import map_npy
+from wsdhq.embed.config import TrainConfig
 from wsdhq.embed.run_directory import RUN_FILES, RunDirectory
 from wsdhq.quant.index import Similarity
 
@@ -27,6 +28,7 @@ __all__ = [
     "SimilarityName",
     "Threads",
     "about",
+    "check_device",
     "check_folder_of",
     "check_kind",
     "check_output",
@@ -109,6 +111,20 @@ def check_folder_of(path: Path, option: str = "--out") -> None:
         raise FileNotFoundError(f"{option}: there is no folder {folder} to write {path.name} to")
     if not os.access(folder, os.W_OK):
         raise PermissionError(f"{option}: the folder {folder} cannot be written to")
+
+
+def check_device(name: str, option: str = "--device") -> None:
+    """Check that an option names a device that networks can compute on here."""
+    with about(option):
+        TrainConfig(out="-", tags="-", features="-", device=name)
+    if name == "cpu":
+        return
+    # Imported here: torch takes seconds.
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if int(name.partition(":")[2] or 0) >= count:
+        raise ValueError(f"{option}: torch finds {count} CUDA devices here, got {name!r}")
 
 
 def check_output(path: Path, run: Path) -> None:

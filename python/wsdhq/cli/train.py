@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from wsdhq.cli.console import say
-from wsdhq.cli.options import Features, Images, Threads, about, one_input
+from wsdhq.cli.options import Features, Images, Threads, about, check_device, one_input
 from wsdhq.cli.settings import read_settings
 from wsdhq.embed import TrainConfig
 from wsdhq.embed import train as train_run
@@ -88,6 +88,7 @@ def train(
     if ("features" in settings) == ("images" in settings):
         one_input(features, images)
     config = TrainConfig(out=str(out), tags=str(tags), **{**begun, **settings})
+    check_device(config.device, "--set device")
     _check_out(out, resume, overwrite)
     try:
         model = train_run(config, resume=resume, overwrite=overwrite)
