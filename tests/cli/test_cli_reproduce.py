@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -212,6 +213,8 @@ MISTAKES = {
     "missing features": ("table1 {D} --features {T}/no.npy", "--features: there is no file"),
     "missing words": ("table1 {D} --word-vectors {T}/no.bin", "--word-vectors: there is no file"),
     "missing weights": ("table1 {D} --backbone-weights {T}/w", "--backbone-weights: there is no"),
+    "unknown backbone": ("table1 {D} --backbone resnet", "backbone: unknown name 'resnet'; known"),
+    "foreign weights": ("table1 {D} --backbone-weights {T}/data/features.npy", "features.npy"),
     "no such device": ("table1 {D} --device cuda:99", "--device: torch finds "),
     "data set of a list": ("--list --dataset cifar", "--dataset: there is no data set 'cifar'"),
     "bad device": ("table1 {D} --device tpu", "--device: device must be 'cpu', 'cuda' or 'cuda:N'"),
@@ -232,6 +235,14 @@ def test_a_mistake_is_one_clear_line_and_status_2(name, data, wsdhq, tmp_path):
     assert outcome.err.count("\n") == 1, outcome.err
     assert expected.format(T=tmp_path) in outcome.err
     assert not data.out.exists()
+
+
+def test_a_package_that_is_not_installed_is_one_clear_line(data, wsdhq, monkeypatch):
+    monkeypatch.setitem(sys.modules, "timm", None)
+    outcome = wsdhq("reproduce", "table1", *data.arguments, "--backbone", "timm:resnet18")
+    assert outcome.status == 2
+    assert outcome.err.startswith("error: the backbone 'timm:resnet18' needs timm")
+    assert outcome.err.count("\n") == 1
 
 
 def test_it_stands_in_the_help(wsdhq):

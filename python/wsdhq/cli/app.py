@@ -58,8 +58,9 @@ def run() -> int:
     Returns
     -------
     int
-        The exit status: 0; 2 for every mistake in options or files, after one line on
-        standard error that says what was wrong; 130 after Ctrl-C.
+        The exit status: 0; 2 for every mistake in options or files and for a package that is
+        not installed, after one line on standard error that says what was wrong; 130 after
+        Ctrl-C.
     """
     arguments = sys.argv[1:]
     try:
@@ -67,7 +68,8 @@ def run() -> int:
         status = app(arguments or ["--help"], prog_name="wsdhq", standalone_mode=False)
     except KeyboardInterrupt:
         status = _INTERRUPTED
-    except (ValueError, TypeError, OSError) as error:
+    # Of packages, those that an option asks for may not be installed.
+    except (ValueError, TypeError, OSError, ImportError) as error:
         say_error(_with_file(error))
         return _MISTAKE
     except _UsageError as error:

@@ -34,7 +34,9 @@ from wsdhq.reproduce import (
     make_plan,
     set_aside_other_rows,
 )
+from wsdhq.reproduce.dataset import setting as setting_of
 from wsdhq.reproduce.exports import curves_csv, precision_csv, sweep_csv, table_csv
+from wsdhq.reproduce.extraction import make_seeded_backbone
 from wsdhq.reproduce.figure_tables import figure_markdown
 from wsdhq.reproduce.figures import curve_figure, precision_figure, save_figure, sweep_figure
 from wsdhq.reproduce.paper import BITS, DATASETS
@@ -167,6 +169,11 @@ def reproduce(
                          (backbone_weights, "--backbone-weights")):  # fmt: skip
         if path is not None and not path.is_file():
             raise FileNotFoundError(f"{option}: there is no file {path}")
+    if backbone is not None or backbone_weights is not None:
+        # Found out now, and not when the first deep method begins, hours later.
+        make_seeded_backbone(
+            backbone or str(setting_of(settings, "backbone")), backbone_weights, seed=0
+        )
     plan = make_plan(
         what,
         settings,
