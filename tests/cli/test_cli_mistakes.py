@@ -117,6 +117,11 @@ MISTAKES = {
     "missing tags": (
         "train --features {F}/features.npy --tags {W}/none.txt --out {W}/o", "{W}/none.txt",
     ),
+    "no such device": (
+        "train --features {F}/features.npy --tags {F}/tags.jsonl --out {W}/o "
+        "--set device=cuda:99",
+        "device: torch ",
+    ),
     "setting without value": (
         "train --features {F}/features.npy --tags {F}/tags.jsonl --out {W}/o --set gamma",
         "expected NAME=VALUE",

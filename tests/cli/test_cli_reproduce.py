@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -80,6 +81,7 @@ def test_figures_take_the_cells_of_the_table(data, wsdhq):
         assert str(data.out / f"{target}.png") in outcome.err
         with Image.open(data.out / f"{target}.png") as picture:
             assert picture.width > 600
+        assert f"]({target}.png)" in (data.out / f"{target}.md").read_text()
         found = rows(data.out / f"{target}.csv")
         assert {row["method"] for row in found} == {"LSH", "WSDHQ"}
         assert {row["labels"] for row in found} == {"kind"}
@@ -211,6 +213,10 @@ MISTAKES = {
     "missing features": ("table1 {D} --features {T}/no.npy", "--features: there is no file"),
     "missing words": ("table1 {D} --word-vectors {T}/no.bin", "--word-vectors: there is no file"),
     "missing weights": ("table1 {D} --backbone-weights {T}/w", "--backbone-weights: there is no"),
+    "unknown backbone": ("table1 {D} --backbone resnet", "backbone: unknown name 'resnet'; known"),
+    "foreign weights": ("table1 {D} --backbone-weights {T}/data/features.npy", "features.npy"),
+    "no such device": ("table1 {D} --device cuda:99", "device: torch "),
+    "data set of a list": ("--list --dataset cifar", "--dataset: there is no data set 'cifar'"),
     "bad device": ("table1 {D} --device tpu", "device must be 'cpu', 'cuda' or 'cuda:N'"),
     "out is a file": ("table1 {D} --out {T}/data/features.npy", "is a file, expected a folder"),
     "out in no folder": ("table1 {D} --out {T}/a/b", "--out: there is no folder {T}/a"),
@@ -229,6 +235,14 @@ def test_a_mistake_is_one_clear_line_and_status_2(name, data, wsdhq, tmp_path):
     assert outcome.err.count("\n") == 1, outcome.err
     assert expected.format(T=tmp_path) in outcome.err
     assert not data.out.exists()
+
+
+def test_a_package_that_is_not_installed_is_one_clear_line(data, wsdhq, monkeypatch):
+    monkeypatch.setitem(sys.modules, "timm", None)
+    outcome = wsdhq("reproduce", "table1", *data.arguments, "--backbone", "timm:resnet18")
+    assert outcome.status == 2
+    assert outcome.err.startswith("error: the backbone 'timm:resnet18' needs timm")
+    assert outcome.err.count("\n") == 1
 
 
 def test_it_stands_in_the_help(wsdhq):

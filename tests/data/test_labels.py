@@ -263,6 +263,21 @@ def test_other_order_is_found_by_the_first_row_that_differs(identifiers):
         identified(*identifiers).check_order(["a/2.jpg", "a/1.jpg", "a/10.jpg"])
 
 
+def test_an_image_missing_here_and_a_row_missing_there_shift_nothing():
+    labels = identified("a.jpg", "b.jpg", "d.jpg", "e.jpg")
+    with pytest.raises(
+        ValueError,
+        match=r"different sets: row 1 of the labels is id 'b\.jpg', but image 1 is 'x/c\.jpg'; of "
+        "4 rows of labels 1 have no image of that name",
+    ):
+        labels.check_order(["x/a.jpg", "x/c.jpg", "x/d.jpg", "x/e.jpg"])
+    # Without extensions, and with one name twice.
+    with pytest.raises(ValueError, match="row 1 of the labels is id 'a'"):
+        identified("a", "a", "c").check_order(["a.jpg", "b.jpg", "c.jpg"])
+    # Numbers of rows are no names, even if most of them look like some.
+    identified("0", "1", "2", "3").check_order(["1.jpg", "2.jpg", "3.jpg", "4.jpg"])
+
+
 def test_order_needs_as_many_images():
     with pytest.raises(ValueError, match="labels for 2 images, but 3 images"):
         identified("a", "b").check_order(["a", "b", "c"])

@@ -290,7 +290,7 @@ def test_number_of_images_is_as_expected(root):
         (b"\xff\n", "line 1: .* got '\ufffd'"),
         (b"9" * 5000, "line 1: .* got '9999"),
         (b"3\n\n4\n", "line 2: expected the number of an image, the line is blank"),
-        (b"", r"sky\.txt is empty: expected the number of an image"),
+        (b"\r\n", r"sky\.txt is empty: expected the number of an image"),
     ],
 )
 def test_wrong_lines_of_annotations_are_named(root, content, words):
@@ -299,12 +299,73 @@ def test_wrong_lines_of_annotations_are_named(root, content, words):
         load(root, **OPTIONS)
 
 
+def test_empty_annotations_are_damaged_in_the_whole_set_and_named_in_a_part(root, monkeypatch):
+    (root / "mirflickr25k_annotations_v080" / "sky.txt").write_bytes(b"")
+    data = load(root, **OPTIONS)
+    assert not data.labels[:, data.label_names.index("sky")].any()
+    assert len(data.label_names) == 38
+    line = "concepts of none of the images, their files are empty (sky.txt): 1"
+    assert line in data.summary
+    monkeypatch.setattr("wsdhq.data.mirflickr._PAPER_IMAGES", N)
+    with pytest.raises(ValueError, match=r"sky\.txt is empty: expected the number of an image"):
+        load(root, **OPTIONS)
+
+
+def test_common_tags_may_be_of_several_words(root):
+    common = root / "mirflickr" / "doc" / "common_tags.txt"
+    common.write_bytes(b"red sofa\t20\r\nsky 20\r\n")
+    (root / "mirflickr" / "meta" / "tags" / "tags3.txt").write_bytes(b"Red  Sofa\nred\n")
+    assert load(root, **OPTIONS).tags[2] == ["red sofa"]
+
+
+def test_without_files_of_r1_there_are_24_labels(root):
+    annotations = root / "mirflickr25k_annotations_v080"
+    for concept in RELEVANT:
+        (annotations / f"{concept}.txt").unlink()
+    data = load(root, **OPTIONS)
+    assert data.label_names == tuple(POTENTIAL)
+    assert (
+        data.summary[1] == "labels, annotation files without _r1: 24; the paper: 38, which differs"
+    )
+    with pytest.raises(FileNotFoundError, match=r"baby_r1\.txt.*num_labels=24 does without it"):
+        load(root, num_labels=38, **OPTIONS)
+    (annotations / "sea_r1.txt").write_text("3\n")
+    with pytest.raises(FileNotFoundError, match=r"baby_r1\.txt"):
+        load(root, **OPTIONS)
+
+
+@pytest.mark.parametrize("name", ["mirflickr25k_annotations", "my Annotations", "."])
+def test_annotations_of_ones_own_may_lie_in_folders_called_so_or_directly(root, name):
+    before = root / "mirflickr25k_annotations_v080"
+    for path in before.iterdir():
+        if path.name not in ("sky.txt", "README.txt"):
+            path.unlink()
+    (before / "my cats.txt").write_text("3\n5\n")
+    (root / name).mkdir(exist_ok=True)
+    for path in before.iterdir():
+        path.rename(root / name / path.name)
+    before.rmdir()
+    data = load(root, **OPTIONS)
+    assert data.label_names == ("my cats", "sky")
+    assert np.flatnonzero(data.labels[:, 0]).tolist() == [2, 4]
+
+
+def test_annotations_of_r1_alone_are_not_left_out_without_a_word(root):
+    annotations = root / "mirflickr25k_annotations_v080"
+    for path in annotations.iterdir():
+        if path.name != "sea_r1.txt":
+            path.unlink()
+    assert load(root, **OPTIONS).label_names == ("sea_r1",)
+    with pytest.raises(FileNotFoundError, match=r"annotations_v080: expected .*only those of _r1"):
+        load(root, num_labels=24, **OPTIONS)
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
         (b"sky 20\nred\n", r"common_tags\.txt, line 2: expected a tag and its count, got 'red'"),
         (b"sky many\n", "line 1: expected a tag and its count, got 'sky many'"),
-        (b"red sofa 20\n", "line 1: expected a tag and its count, got 'red sofa 20'"),
+        (b"20\n", "line 1: expected a tag and its count, got '20'"),
         (b"", r"common_tags\.txt is empty: expected a tag and its count"),
     ],
 )

@@ -331,10 +331,29 @@ def test_number_of_concepts(root):
 def test_images_without_any_concept_make_no_data_set(root):
     for concept in CONCEPTS:
         write_lines(labels_file(root, concept), [0] * N)
-    with pytest.raises(FileNotFoundError, match="none of the 0 images"):
+    words = r"Imagelist\.txt: none of the 40 images carries a concept: the files in .*AllLabels"
+    for require_images in (True, False):
+        with pytest.raises(ValueError, match=words):
+            load(root, require_images=require_images, **OPTIONS)
+
+
+@pytest.mark.parametrize("prefix", ["Flickr\\", "Flickr/", ".\\", "./Flickr/"])
+def test_listed_paths_may_begin_with_the_folder_of_the_images(root, prefix):
+    before = load(root, **OPTIONS)
+    listed = [prefix + path_of(row).replace("/", "\\") for row in range(N)]
+    write_lines(root / "ImageList" / "Imagelist.txt", listed)
+    assert load(root, **OPTIONS).images == before.images
+
+
+def test_what_is_missing_was_looked_for_only_where_something_is(root):
+    (root / "NUS_WID_Tags" / "All_Tags.txt").unlink()
+    with pytest.raises(FileNotFoundError) as caught:
         load(root, **OPTIONS)
-    with pytest.raises(ValueError, match=r"Imagelist\.txt: none of the images carries a concept"):
-        load(root, require_images=False, **OPTIONS)
+    assert str(root / "NUS_WID_Tags" / "All_Tags.txt") in str(caught.value)
+    assert str(root / "nuswide") not in str(caught.value)
+    (root / "nuswide").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"nuswide/NUS_WID_Tags/All_Tags\.txt"):
+        load(root, **OPTIONS)
 
 
 def test_photo_without_a_line_of_tags_keeps_its_row(root):

@@ -10,8 +10,10 @@ import sys
 
 import numpy as np
 import pytest
+import scipy.linalg
 import torch
 from safetensors.numpy import load_file
+from threadpoolctl import threadpool_info
 from torch import nn
 
 from wsdhq.data import split_rows
@@ -19,6 +21,7 @@ from wsdhq.embed import TrainConfig, TrainedModel, train
 from wsdhq.embed.heads import HypersphericalHead
 from wsdhq.embed.loop import make_optimiser, rate_factor
 from wsdhq.embed.network import EmbeddingNetwork
+from wsdhq.embed.threads import training_threads
 
 MODEL_FILES = ("model.safetensors", "codes.npy", "tags.json")
 
@@ -497,3 +500,23 @@ def test_the_head_learns_faster_than_the_backbone():
     assert head["weight_decay"] == backbone["weight_decay"] == 0.1
     assert {id(p) for p in head["params"]} == {id(p) for p in network.head.parameters()}
     assert {id(p) for p in backbone["params"]} == {id(p) for p in network.backbone.parameters()}
+
+
+def test_training_holds_blas_to_its_threads_and_gives_them_back():
+    def blas() -> list[int]:
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    # scipy brings the library that solves for codebooks.
+    scipy.linalg.solve(np.eye(2), np.ones(2))
+    before = blas()
+    with training_threads(1):
+        assert set(blas()) == {1}
+        assert torch.get_num_threads() == 1
+    assert blas() == before
+    with training_threads(None):
+        assert blas() == before
+    with (
+        pytest.raises(ValueError, match="threads must be at least 1, or None, got 0"),
+        training_threads(0),
+    ):
+        pass

@@ -67,6 +67,43 @@ def test_parts_of_another_type_and_files_of_other_cells_are_refused(made_up, tmp
         store.read(POINT)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"results": {}}, "results must hold the figures by some labels, got none"),
+        ({"results": {"kind": 1}}, "is not the result of a cell"),
+        ({"results": {"kind": {"map": 0.5}}}, "no 'precision_at'"),
+        ({"map": "x"}, "results of kind: map must be a number, got 'x'"),
+        ({"precision_at": {"1": [1]}}, "results of kind: precision_at 1 must be a number"),
+        ({"precision_at": {"one": 1}}, "is not the result of a cell: invalid literal"),
+        ({"recall": [0.5]}, "results of kind: depths, recall and precision must be of one length"),
+        ({"recall": ["a"] * 4}, "results of kind: the curve must be a number, got 'a'"),
+        ({"seconds": {}}, "no 'fit'"),
+        ({"counts": {}}, "no 'unreadable'"),
+    ],
+)
+def test_figures_that_no_table_can_show_are_refused(change, message, made_up, tmp_path):
+    store = CellStore(tmp_path)
+    store.write(made_up.result(CELL))
+    content = json.loads(store.path(CELL).read_text())
+    if change.keys() & content.keys():
+        content |= change
+    else:
+        content["results"]["kind"] |= change
+    store.path(CELL).write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=r"WSDHQ-32bits-seed0\.json") as caught:
+        store.read(CELL)
+    assert message in str(caught.value)
+
+
+def test_figures_may_be_undefined(made_up, tmp_path):
+    store = CellStore(tmp_path)
+    result = made_up.result(CELL)
+    result.results["kind"] |= {"map": None, "precision": [None] * 4}
+    store.write(result)
+    assert store.read(CELL).results == result.results
+
+
 def test_differences_are_named_with_both_values():
     was = {"data": {"split": "ab", "quick": False}, "settings": {"gamma": 1.0, "sizes": [1, 2]}}
     now = {"data": {"split": "cd", "quick": False}, "settings": {"sizes": (1, 2), "loss": None}}

@@ -241,6 +241,31 @@ def test_unreadable_images_are_left_out_and_never_shift_others(source, loader, f
     assert len(mean_colours.calls) == (features == "computed")
 
 
+@pytest.mark.parametrize("features", ["given", "computed"])
+def test_an_image_that_has_been_mended_is_looked_at_again(source, loader, features):
+    given = source.features
+    from_images(source, loader)
+    image = small_set(source.root).images[BROKEN[0]]
+    whole = image.read_bytes()
+    image.write_bytes(b"")
+    if features == "given":
+        source.features, source.backbone = given, "small"
+    assert source.materials(0).counts["unreadable"] == 1
+    image.write_bytes(whole)
+    assert source.materials(0).counts["unreadable"] == 0
+    assert source.materials(0).counts["database"] == 120
+
+
+def test_labels_that_no_image_carries_are_an_error(source, loader):
+    groupings = small_set(source.root).groupings
+    none = {name: replace(each, matrix=0 * each.matrix) for name, each in groupings.items()}
+    loader.changes["groupings"] = {**groupings, "kind": none["kind"]}
+    source.materials(0)
+    loader.changes["groupings"] = none
+    with pytest.raises(ValueError, match="none of the 150 images carries a label, so there is no"):
+        source.materials(0)
+
+
 def test_features_are_computed_once_for_all_seeds(source, loader):
     lines = []
     from_images(source, loader)

@@ -57,6 +57,18 @@ def test_every_method_is_a_line_in_every_panel(target, made_up):
     assert "NUS-WIDE, 32 bits, mean of 3 seeds" in figure.get_suptitle()
 
 
+def test_a_small_database_is_shown_at_the_depths_it_has(made_up):
+    plan = make_plan("fig4", {})
+    results = made_up.of(plan)
+    for result in results.values():
+        at = {"1": 0.5, "10": 0.4, "50": 0.3, "100": 0.2}
+        result.results["kind"]["precision_at"] = at
+    kind, parity = panels(precision_figure(plan, about(), results))
+    for axes, expected in ((kind, [1, 10, 50, 100]), (parity, list(FIGURE_DEPTHS))):
+        line = next(line for line in axes.lines if line.get_label() == "LSH")
+        assert list(line.get_xdata()) == expected
+
+
 def test_points_are_means_over_seeds(made_up):
     plan = make_plan("fig4", {})
     (axes,) = panels(precision_figure(plan, about(("kind",)), made_up.of(plan)))

@@ -101,6 +101,17 @@ def test_settings_are_those_of_the_preset_unless_given():
     assert base_settings("folder", {"epochs": 9}, quick=True)["epochs"] == 9
 
 
+def test_a_quick_run_shows_images_to_a_small_network_unless_one_is_named():
+    quick = base_settings("mirflickr25k", {}, quick=True)
+    assert quick["word_dim"] == 300
+    assert not {"backbone", "image_size", "crop_size"} & set(quick)
+    for named in ({"backbone": "alexnet"}, {"weights": True}):
+        settings = base_settings("mirflickr25k", {}, quick=True, **named)
+        assert (settings["backbone"], settings["crop_size"]) == ("alexnet", 227)
+        assert settings["evaluation_crops"] == "centre"
+    assert base_settings("mirflickr25k", {})["evaluation_crops"] == "ten"
+
+
 def test_methods_say_what_they_are():
     made = make_methods((*TABLE_1, *TABLE_2), {})
     assert list(made) == list(dict.fromkeys((*TABLE_1, *TABLE_2)))

@@ -11,7 +11,14 @@ from wsdhq.evaluation import evaluate_ranking, rank_by_inner_product
 from wsdhq.reproduce import Listener, Work
 from wsdhq.reproduce.cells import Cell, CellStore
 from wsdhq.reproduce.plan import Plan
-from wsdhq.reproduce.runner import POINTS, check_stale, compute_missing, gather, short_figure
+from wsdhq.reproduce.runner import (
+    POINTS,
+    check_stale,
+    compute_missing,
+    gather,
+    set_aside_other_rows,
+    short_figure,
+)
 
 CELLS = tuple(Cell("LSH", bits, seed) for seed in (0, 1) for bits in (8, 16))
 PLAN = Plan("table1", ("LSH",), (8, 16), (0, 1), CELLS, CELLS)
@@ -159,6 +166,34 @@ def test_unwanted_cells_of_something_else_are_left_out(source, method):
     job = Job(source, method, replace(PLAN, wanted=()))
     assert job.run() == {}
     assert list(job.gather().stale) == list(CELLS)
+
+
+def test_cells_of_other_rows_stand_in_no_table_with_new_ones(source, method):
+    Job(source, method, replace(PLAN, wanted=CELLS[:1])).run()
+    job = Job(source, method)
+    # The same data, but of which an image could not be read then.
+    found = job.store.read(CELLS[0])
+    job.store.write(replace(found, counts={**found.counts, "unreadable": 1, "query": 29}))
+    shown = replace(PLAN, wanted=CELLS[:1])
+    gathered = job.gather()
+    set_aside_other_rows(shown, gathered, job.materials, job.store)
+    assert list(gathered.results) == [CELLS[0]]
+    set_aside_other_rows(PLAN, gathered, job.materials, job.store)
+    assert not gathered.results
+    with pytest.raises(ValueError, match=r"is of other rows: unreadable was 1, is now 0; query w"):
+        check_stale(PLAN, gathered)
+
+
+def test_a_figure_that_is_not_defined_says_why(source, method, loader):
+    # The queries carry nothing that another image carries.
+    lines = []
+    groupings = source.load("folder", source.root).groupings
+    matrix = groupings["kind"].matrix.copy()
+    matrix[source.load("folder", source.root).query] = 0
+    loader.changes["groupings"] = {"kind": replace(groupings["kind"], matrix=matrix)}
+    plan = replace(PLAN, seeds=(0,), shown=CELLS[:1], wanted=CELLS[:1])
+    Job(source, method, plan, listener=Listener(tell=lines.append)).run()
+    assert "LSH 8 bits seed 0: - kind, -: no query shares a label with the database" in lines[0]
 
 
 def test_a_failure_begins_with_the_cell_and_leaves_no_file(source, method):

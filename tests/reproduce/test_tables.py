@@ -11,6 +11,7 @@ import pytest
 
 from wsdhq.reproduce.cells import Cell
 from wsdhq.reproduce.exports import curves_csv, precision_csv, sweep_csv, table_csv
+from wsdhq.reproduce.figure_tables import RECALLS, figure_markdown
 from wsdhq.reproduce.plan import make_methods, make_plan
 from wsdhq.reproduce.summary import Spread, curve, depths_of, gathered, measured
 from wsdhq.reproduce.tables import About, markdown, table_rows
@@ -152,6 +153,11 @@ def test_the_csv_of_a_sweep_has_every_point_and_the_rival(made_up):
     assert by_value["quantisation_weight", 0.0]["method"] == "WSDHQ_2"
     assert rows[-1]["method"] == "WDHT"
     assert rows[-1]["parameter"] == ""
+    # The paper's tables have the point that is usual, the two-stage variant and the rival.
+    assert by_value["gamma", 1.0]["map_paper"] == "0.772"
+    assert by_value["gamma", 2.0]["map_paper"] == ""
+    assert by_value["quantisation_weight", 0.0]["map_paper"] == "0.747"
+    assert rows[-1]["map_paper"] == "0.724"
 
 
 def test_curves_of_other_depths_are_read_off_between_neighbours(made_up):
@@ -176,3 +182,67 @@ def test_what_is_not_defined_is_left_out(made_up):
     assert curve([], "kind") is None
     assert depths_of([], "kind") == []
     assert gathered({result.cell: result}, "LSH", 16) == []
+
+
+def cells_of(text, row):
+    """The cells of each line of Markdown tables that begins with a name."""
+    lines = [line for line in text.splitlines() if line.startswith(f"| {row} |")]
+    return [[cell.strip() for cell in line.strip("|").split("|")][1:] for line in lines]
+
+
+def test_markdown_of_precision_has_the_depths_of_the_figure(made_up):
+    plan = make_plan("fig4", {})
+    text = figure_markdown(plan, about(), made_up.of(plan, without=("SH",)))
+    assert text.startswith(
+        "# Figure 4: precision of the first N results, 32 bits, on MIR-FLICKR25K"
+    )
+    assert "![Figure 4: precision of the first N results](fig4.png)" in text
+    header, *_ = cells_of(text, "method")
+    assert header == [f"N = {depth}" for depth in range(100, 1001, 100)]
+    first, second, _ = cells_of(text, "LSH")
+    assert first[0] == "0.532 ± 0.010"
+    assert second[0] == "0.432 ± 0.010"
+    assert cells_of(text, "SH")[0] == ["-"] * 10
+    assert "the best figure of each column" not in text
+
+
+def test_markdown_of_curves_has_the_precision_at_each_recall(made_up):
+    plan = make_plan("fig3", {}, seeds=(0,))
+    results = made_up.of(plan)
+    for result in results.values():
+        result.results["kind"] |= {
+            "depths": [1, 2, 3, 4], "recall": [0.0, 0.5, 0.5, 1.0],
+            "precision": [0.0, 0.8, 0.6, 0.4],
+        }  # fmt: skip
+    text = figure_markdown(plan, about(groupings=("kind",)), results)
+    (header, _) = cells_of(text, "method")
+    assert header == [f"{recall:g}" for recall in RECALLS]
+    values = dict(zip(header, cells_of(text, "LSH")[0]))
+    # At the first depth that reached it, and between neighbours.
+    assert (values["0.5"], values["1"], values["0.6"]) == ("0.800", "0.400", "0.720")
+
+
+def test_markdown_of_a_sweep_has_the_papers_figures_below_those_measured(made_up):
+    plan = make_plan("fig5", {})
+    text = figure_markdown(plan, about(groupings=("kind",)), made_up.of(plan))
+    assert "MAP@5000 over gamma:" in text
+    assert "MAP@5000 over lambda:" in text
+    (gamma,) = cells_of(text, "gamma")
+    by_gamma, *_ = cells_of(text, "WSDHQ")
+    assert dict(zip(gamma, by_gamma))["2"] == "0.562 ± 0.010"
+    (_, paper_weight) = cells_of(text, "paper's tables")
+    assert paper_weight == ["0.747", "-", "0.772", "-", "-", "-"]
+    assert cells_of(text, "WDHT")[0] == ["0.542 ± 0.010"] * 7
+    assert "paper's tables" not in figure_markdown(
+        plan, about("folder", groupings=("kind",)), made_up.of(plan)
+    )
+
+
+def test_queries_that_are_left_out_are_counted(made_up):
+    plan = make_plan("table1", {})
+    results = made_up.of(plan)
+    for result in results.values():
+        result.results["kind"]["num_without_relevant"] = 3 + result.cell.seed
+    text = markdown(plan, about(), results)
+    assert "- by kind up to 5 queries share no label with the database: left out" in text
+    assert "by parity up to" not in text

@@ -58,8 +58,9 @@ def run() -> int:
     Returns
     -------
     int
-        The exit status: 0; 2 for every mistake in options or files, after one line on
-        standard error that says what was wrong; 130 after Ctrl-C.
+        The exit status: 0; 2 for every mistake in options or files and for a package that is
+        not installed, after one line on standard error that says what was wrong; 130 after
+        Ctrl-C.
     """
     arguments = sys.argv[1:]
     try:

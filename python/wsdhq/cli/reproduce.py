@@ -32,8 +32,12 @@ from wsdhq.reproduce import (
     gather,
     make_methods,
     make_plan,
+    set_aside_other_rows,
 )
+from wsdhq.reproduce.dataset import setting as setting_of
 from wsdhq.reproduce.exports import curves_csv, precision_csv, sweep_csv, table_csv
+from wsdhq.reproduce.extraction import make_seeded_backbone
+from wsdhq.reproduce.figure_tables import figure_markdown
 from wsdhq.reproduce.figures import curve_figure, precision_figure, save_figure, sweep_figure
 from wsdhq.reproduce.paper import BITS, DATASETS
 from wsdhq.reproduce.plan import FIGURE_BITS, GAMMAS, WEIGHTS, rows_of
@@ -117,7 +121,10 @@ def reproduce(
         typer.Option("--set", metavar="NAME=VALUE", help="A setting of WSDHQ and its variants."),
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="4,000 images at most, 8 and 32 bits, one seed.")
+        bool,
+        typer.Option(
+            "--quick", help="4,000 images at most, 8 and 32 bits, one seed, small networks."
+        ),
     ] = False,
     keep_runs: Annotated[
         bool, typer.Option("--keep-runs", help="Keep the run directories of WSDHQ.")
@@ -132,6 +139,10 @@ def reproduce(
     ] = False,
 ) -> None:
     """Compute a table or figure of the paper, cell by cell; interrupted, it goes on."""
+    if dataset is not None and dataset not in DATASETS:
+        raise ValueError(
+            f"--dataset: there is no data set {dataset!r}; known: {', '.join(DATASETS)}"
+        )
     if list_rows:
         _print_rows(TARGETS if what is None else (what,))
         return
@@ -139,13 +150,20 @@ def reproduce(
         raise ValueError(f"expected what to reproduce, one of {', '.join(TARGETS)}, got nothing")
     rows_of(what)
     if dataset is None or data is None:
-        missing = "--dataset" if dataset is None else "--data"
-        raise ValueError(f"{missing} is missing: expected the data set and the folder it is in")
+        if dataset is None:
+            raise ValueError(f"--dataset is missing: expected one of {', '.join(DATASETS)}")
+        raise ValueError("--data is missing: expected the folder that the data set is in")
     with about("--dataset"):
-        usual = base_settings(dataset, {}, backbone=backbone, quick=quick)
+        usual = base_settings(
+            dataset, {}, backbone=backbone, quick=quick, weights=backbone_weights is not None
+        )
     settings = {**usual, **read_settings(setting or [], _TAKEN)}
     with about("--set"):
-        TrainConfig(out="-", tags="-", features="-", device=device, **settings)
+        TrainConfig(out="-", tags="-", features="-", **settings)
+    # Imported here: torch takes seconds, and `--list` needs none of it.
+    from wsdhq.embed.devices import usable_device
+
+    usable_device(device)
     options = read_pairs(loading or [], "--load")
     if "seed" in options:
         raise ValueError("--load: seed is that of each repetition, see --seeds")
@@ -154,6 +172,11 @@ def reproduce(
                          (backbone_weights, "--backbone-weights")):  # fmt: skip
         if path is not None and not path.is_file():
             raise FileNotFoundError(f"{option}: there is no file {path}")
+    if backbone is not None or backbone_weights is not None:
+        # Found out now, and not when the first deep method begins, hours later.
+        make_seeded_backbone(
+            backbone or str(setting_of(settings, "backbone")), backbone_weights, seed=0
+        )
     plan = make_plan(
         what,
         settings,
@@ -220,6 +243,9 @@ class _Job:
             self.source.out.mkdir(exist_ok=True)
             results = gathered.results
             try:
+                set_aside_other_rows(self.plan, gathered, materials, store)
+                if not self.overwrite:
+                    check_stale(self.plan, gathered)
                 compute_missing(
                     self.plan, self.methods, materials, store, self.depth, work, results
                 )
@@ -260,16 +286,17 @@ class _Job:
 
     def _write(self, shown: About, results: Results) -> list[Path]:
         target, folder = self.plan.target, self.source.out
-        plain, second = folder / f"{target}.csv", folder / f"{target}.md"
-        if target in _FIGURES:
-            export, draw = _FIGURES[target]
-            second = folder / f"{target}.png"
-            write_text(plain, export(self.plan, shown, results))
-            save_figure(second, draw(self.plan, shown, results))
-        else:
+        plain, text = folder / f"{target}.csv", folder / f"{target}.md"
+        if target not in _FIGURES:
             write_text(plain, table_csv(self.plan, shown, results))
-            write_text(second, markdown(self.plan, shown, results))
-        return [plain, second]
+            write_text(text, markdown(self.plan, shown, results))
+            return [plain, text]
+        export, draw = _FIGURES[target]
+        picture = folder / f"{target}.png"
+        write_text(plain, export(self.plan, shown, results))
+        save_figure(picture, draw(self.plan, shown, results))
+        write_text(text, figure_markdown(self.plan, shown, results))
+        return [plain, text, picture]
 
 
 def _print_tables(plan: Plan, shown: About, results: Results) -> None:

@@ -132,7 +132,9 @@ class Labels:
 
         Labels and images are matched by row. Where an identifying column holds exactly the
         names of the images (whole, without folders, or without extension too), the order
-        can be checked, and a silent shift found. Identifiers of any other kind say nothing.
+        can be checked, and a silent shift found. Where most of them are names of images, one
+        that is not is an image that is missing or a row too many. Identifiers of any other
+        kind say nothing, and neither do plain numbers that are not exactly the names.
 
         Parameters
         ----------
@@ -142,8 +144,8 @@ class Labels:
         Raises
         ------
         ValueError
-            There are not N images, or they are in another order than the labels; the
-            message names the first row that differs, from 0.
+            There are not N images, or they are others or in another order than the labels;
+            the message names the first row that differs, from 0.
         """
         if len(image_names) != len(self):
             raise ValueError(
@@ -151,18 +153,29 @@ class Labels:
             )
         for column, identifiers in self.identifiers.items():
             written = [identifier.replace("\\", "/") for identifier in identifiers]
-            for shorten in _SHORTENINGS:
-                names = [shorten(name) for name in image_names]
-                known = [shorten(name) for name in written]
-                if names == known:
-                    break
-                if Counter(names) == Counter(known):
-                    row = next(row for row, name in enumerate(names) if name != known[row])
+            forms = [
+                ([shorten(name) for name in image_names], [shorten(name) for name in written])
+                for shorten in _SHORTENINGS
+            ]
+            if any(names == known for names, known in forms):
+                continue
+            for names, known in forms:
+                shared = (Counter(names) & Counter(known)).total()
+                row = next(row for row, name in enumerate(names) if name != known[row])
+                here = (
+                    f"row {row} of the labels is {column} {identifiers[row]!r}, but image {row} is "
+                    f"{image_names[row]!r}"
+                )
+                if shared == len(names):
                     raise ValueError(
-                        f"labels and images come in different orders: row {row} of the labels "
-                        f"is {column} {identifiers[row]!r}, but image {row} is "
-                        f"{image_names[row]!r}; list the images in the order of the labels in a "
-                        "text file, a path a line, and open that"
+                        f"labels and images come in different orders: {here}; list the images in "
+                        "the order of the labels in a text file, a path a line, and open that"
+                    )
+                # Numbers may count the rows, from another start than the names do.
+                if 2 * shared > len(names) and not all(name.isdecimal() for name in known):
+                    raise ValueError(
+                        f"labels and images are of different sets: {here}; of {len(names)} rows of "
+                        f"labels {len(names) - shared} have no image of that name"
                     )
 
 

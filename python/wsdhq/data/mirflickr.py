@@ -5,6 +5,7 @@ M. J. Huiskes, M. S. Lew: The MIR Flickr Retrieval Evaluation, 2008. press.liacs
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 from pathlib import Path
@@ -55,7 +56,7 @@ _PAPER_SPLIT = (2_000, 23_000, 23_000)
 def load(
     root: str | os.PathLike[str],
     *,
-    num_labels: int = 38,
+    num_labels: int | None = None,
     vocabulary: str = "common",
     min_count: int = 1,
     expected_images: int | None = None,
@@ -72,12 +73,14 @@ def load(
         tags ``meta/tags/tags1.txt`` and so on (a tag a line, perhaps none), and
         ``doc/common_tags.txt`` (a tag and its count a line). The annotations, ``sky.txt`` and
         37 more (the number of an image a line), lie in ``mirflickr25k_annotations_v080`` or
-        ``annotations`` within `root` or ``mirflickr``, or directly there.
-    num_labels : {38, 24}
+        another folder with "annotation" in its name, within `root` or ``mirflickr``, or
+        directly there.
+    num_labels : {38, 24}, optional
         38 takes all annotation files, as the paper does; 24 leaves out those that end in
         ``_r1``, the concepts an image is not only annotated with but about. If most of the
         official files are there, one that is not is missing; a folder with few of them, or
-        with other concepts, is a collection of one's own.
+        with other concepts, is a collection of one's own. Default: 38, or 24 where no file
+        ends in ``_r1``; the summary says which.
     vocabulary : {"common", "all"}
         Tags to keep: those of ``common_tags.txt``, 1,386 in the paper, or all.
     min_count : int
@@ -93,9 +96,11 @@ def load(
     Returns
     -------
     TaggedImages
-        Row i is image ``im{i + 1}.jpg``; labels in the order of the names of their files. Files
+        Row i is image ``im{i + 1}.jpg``; labels in the order of the names of their files. Images
         that are empty or damaged keep their row: decoding finds them. Tags are in the form of
-        `read_tags`; those that are not in UTF-8 are read as Latin-1, and counted.
+        `read_tags`; those that are not in UTF-8 are read as Latin-1, and counted. In a set of
+        fewer images than the official one a concept may be that of none: its file is empty,
+        and named in the summary.
 
     Raises
     ------
@@ -108,8 +113,7 @@ def load(
         not as described; the message names file and line.
     """
     root = Path(root)
-    num_labels = check_integer(num_labels, "num_labels")
-    if num_labels not in _CONCEPTS:
+    if num_labels is not None and check_integer(num_labels, "num_labels") not in _CONCEPTS:
         raise ValueError(f"num_labels must be 38 or 24, got {num_labels}")
     check_choice(vocabulary, ("common", "all"), "vocabulary")
     if check_integer(min_count, "min_count") < 1:
@@ -125,7 +129,8 @@ def load(
     common = _read_common_tags(homes, min_count) if vocabulary == "common" else None
     tag_reader = TagReader(common)
     tags = _read_tags(homes, num_images, tag_reader)
-    names, labels = _read_annotations(root, homes, num_labels, num_images)
+    folder_of_labels, num_labels = _find_annotations(root, homes, num_labels)
+    names, labels, unused = _read_annotations(folder_of_labels, num_labels, num_images)
     if num_queries is None:
         num_queries = default_queries(num_images, _PAPER_SPLIT[0])
     query, database, train = split_collection(num_images, num_queries, num_train, seed)
@@ -133,13 +138,18 @@ def load(
     summary = [
         count_line("images", num_images, _PAPER_IMAGES),
         count_line("labels, " + _describe(num_labels), len(names), _PAPER_LABELS),
-        count_line("images that carry none of the labels", int((~labels.any(axis=1)).sum())),
     ]
+    if unused:
+        text = f"concepts of none of the images, their files are empty ({few(unused)})"
+        summary.append(count_line(text, len(unused)))
+    without = int((~labels.any(axis=1)).sum())
+    summary.append(count_line("images that carry none of the labels", without))
     if common is None:
         used = len({tag for each in tags for tag in each})
         summary.append(f"different tags, all that users wrote: {used:,}")
     else:
-        text = f"tags that common_tags.txt counts at least {min_count} times"
+        least = f" at least {min_count} times" if min_count > 1 else ""
+        text = f"tags that common_tags.txt counts{least}"
         summary.append(count_line(text, len(common), _PAPER_TAGS))
     summary.append(count_line("images left with no tag", sum(not each for each in tags)))
     if tag_reader.foreign:
@@ -209,7 +219,8 @@ def _read_common_tags(homes: list[Path], min_count: int) -> list[str]:
     reader = TagReader()
     common: dict[str, None] = {}
     for number, line in read_lines(path, "a tag and its count"):
-        words = line.split()
+        # A tag may be of several words: the last one is the count.
+        words = line.rsplit(maxsplit=1)
         if len(words) != 2 or not words[1].isdigit() or len(words[1]) > 18:
             raise ValueError(
                 f"{path}, line {number}: expected a tag and its count, got {shown(line)}"
@@ -238,26 +249,71 @@ def _read_tags(homes: list[Path], num_images: int, reader: TagReader) -> list[li
     return tags
 
 
-def _read_annotations(
-    root: Path, homes: list[Path], num_labels: int, num_images: int
-) -> tuple[tuple[str, ...], NDArray[np.uint8]]:
+def _find_annotations(root: Path, homes: list[Path], num_labels: int | None) -> tuple[Path, int]:
+    """Return the folder of the annotations, and which of the official sets of them to take."""
     own = [home / name for home in homes for name in (_ANNOTATIONS, "annotations")]
+    own += [place for home in homes for place in _called_annotations(home)]
     own.append(root.absolute().parent / _ANNOTATIONS)
+    # What is there of the larger set tells a folder of annotations from another.
     folder = find(
         f"folder of annotations (such as {_POTENTIAL[0]}.txt)",
         _ANNOTATION_ARCHIVE,
         [*own, *homes],
-        lambda place: len(_concepts_in(place, num_labels, place in own)) > 0,
+        lambda place: len(_annotated_in(place)) > 0,
     )
-    names = _concepts_in(folder, num_labels, folder in own)
+    if num_labels is None:
+        present = _annotated_in(folder)
+        found = present.intersection(_POTENTIAL)
+        is_official = 2 * len(found) >= len(_POTENTIAL)
+        has_relevant = any(name.endswith("_r1") for name in present)
+        num_labels = 24 if is_official and not has_relevant else 38
+    return folder, num_labels
+
+
+def _called_annotations(home: Path) -> list[Path]:
+    if not home.is_dir():
+        return []
+    return sorted(path for path in home.iterdir() if "annotation" in path.name.lower())
+
+
+def _annotated_in(folder: Path) -> set[str]:
+    """The names of the files in a folder that are of a concept."""
+    if not folder.is_dir():
+        return set()
+    files = [path for path in folder.glob("*.txt") if path.is_file()]
+    return {path.stem for path in files if path.stem in _CONCEPTS[38] or _holds_numbers(path)}
+
+
+def _holds_numbers(path: Path) -> bool:
+    """Tell whether a file begins with the number of an image: other text lies there, too."""
+    with path.open("rb") as file:
+        return file.readline(40).removeprefix(codecs.BOM_UTF8).strip().isdigit()
+
+
+def _read_annotations(
+    folder: Path, num_labels: int, num_images: int
+) -> tuple[tuple[str, ...], NDArray[np.uint8], list[str]]:
+    """Return names and labels of the concepts, and the names of those that no image has."""
+    names = _concepts_in(folder, num_labels)
+    if not names:
+        raise FileNotFoundError(
+            f"{folder}: expected annotations such as {_POTENTIAL[0]}.txt, found only those of "
+            f"_r1, which num_labels={num_labels} leaves out; they come from {_ANNOTATION_ARCHIVE}"
+        )
     labels = np.zeros((num_images, len(names)), dtype=np.uint8)
+    unused = []
     for column, name in enumerate(names):
         path = folder / f"{name}.txt"
         if not path.is_file():
+            advice = "; num_labels=24 does without it" if name not in _POTENTIAL else ""
             raise FileNotFoundError(
                 f"there is no file {path}: expected the numbers of the images annotated with "
-                f"{name!r}, one a line, from {_ANNOTATION_ARCHIVE}"
+                f"{name!r}, one a line, from {_ANNOTATION_ARCHIVE}{advice}"
             )
+        # Each official concept is that of many images; a part of them may have none.
+        if num_images < _PAPER_IMAGES and path.stat().st_size == 0:
+            unused.append(f"{name}.txt")
+            continue
         for number, line in read_lines(path, "the number of an image"):
             if not line.isdigit() or len(line) > 18 or not 1 <= int(line) <= num_images:
                 raise ValueError(
@@ -265,23 +321,15 @@ def _read_annotations(
                     f"{num_images}, got {shown(line)}"
                 )
             labels[int(line) - 1, column] = 1
-    return names, labels
+    return names, labels, unused
 
 
-def _concepts_in(folder: Path, num_labels: int, is_own: bool) -> tuple[str, ...]:
-    """The concepts annotated in a folder, or all official ones if most of these are there.
-
-    A folder of the annotations' `own` holds nothing else; elsewhere other text files lie.
-    """
+def _concepts_in(folder: Path, num_labels: int) -> tuple[str, ...]:
+    """The concepts annotated in a folder, or all official ones if most of these are there."""
     official = _CONCEPTS[num_labels]
-    if not folder.is_dir():
-        return ()
-    present = {path.stem for path in folder.glob("*.txt")}
-    found = present.intersection(official)
-    if 2 * len(found) >= len(official):
+    present = _annotated_in(folder)
+    if 2 * len(present.intersection(official)) >= len(official):
         return official
-    if is_own:
-        found = {name for name in present if name.lower() not in ("readme", "license")}
-        if num_labels == 24:
-            found = {name for name in found if not name.endswith("_r1")}
-    return tuple(sorted(found))
+    if num_labels == 24:
+        present = {name for name in present if not name.endswith("_r1")}
+    return tuple(sorted(present))

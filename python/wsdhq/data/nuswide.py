@@ -26,8 +26,10 @@ __all__ = ["load"]
 _SITE = "lms.comp.nus.edu.sg/research/NUS-WIDE.htm"
 _HOMES = ("", "NUS-WIDE", "NUS_WIDE", "nuswide")
 _IMAGE_FOLDERS = ("Flickr", "flickr", "images", "Images", "Image", "")
-# A folder, and a file whose name ends in the number of the photo.
-_LISTED = re.compile(r"(?!\.\.?/)([^/]+)/((?:[^/]*_)?([0-9]{1,18})\.jpe?g)", re.IGNORECASE)
+# A folder, and a file whose name ends in the number of the photo; some write where both lie.
+_LISTED = re.compile(
+    r"(?:\./)?(?:Flickr/)?(?!\.\.?/)([^/]+)/((?:[^/]*_)?([0-9]{1,18})\.jpe?g)", re.IGNORECASE
+)
 _VOCABULARIES = {"final": "Final_Tag_List.txt", "1k": "TagList1k.txt", "all": None}
 
 _PAPER_LISTED = 269_648
@@ -121,12 +123,15 @@ def load(
     num_labelled = len(rows)
     base = None
     absent: list[str] = []
+    if num_labelled == 0:
+        raise ValueError(
+            f"{list_path}: none of the {len(listed):,} images carries a concept: the files in "
+            f"{truth.folder} hold nothing but 0"
+        )
     if require_images:
         base, present = _present(root, [listed[row].path for row in rows])
         absent = [listed[row].path for row in rows[~present]]
         rows = rows[present]
-    elif num_labelled == 0:
-        raise ValueError(f"{list_path}: none of the images carries a concept")
     kept = [listed[row] for row in rows]
     all_tags = _read_all_tags(root, [image.photo for image in kept], vocabulary)
     labels = np.ascontiguousarray(truth.labels[:, rows].T)
@@ -176,7 +181,12 @@ def load(
 
 def _places(root: Path, relative: str) -> list[Path]:
     shorter = relative.partition("/")[2]
-    return [root / home / path for home in _HOMES for path in (relative, shorter)]
+    return [home / path for home in _homes(root) for path in (relative, shorter)]
+
+
+def _homes(root: Path) -> list[Path]:
+    """Where the first folders of the set may lie: only what is there, for short messages."""
+    return [root / home for home in _HOMES if (root / home).is_dir()]
 
 
 def _find(root: Path, relative: str, what: str, archive: str) -> Path:
@@ -199,7 +209,7 @@ def _read_image_list(path: Path) -> list[_ListedImage]:
                 f"{path}, line {number}: expected the path of an image, such as "
                 f"actor\\0001_2124494179.jpg, got {shown(line)}"
             )
-        listed.append(_ListedImage(text, int(match[3])))
+        listed.append(_ListedImage(f"{match[1]}/{match[2]}", int(match[3])))
     return listed
 
 
@@ -212,6 +222,7 @@ class _Truth:
     labels: NDArray[np.uint8]
     num_concepts: int
     num_with_any: int
+    folder: Path
 
 
 def _read_truth(root: Path, list_path: Path, num_listed: int, num_chosen: int | None) -> _Truth:
@@ -252,7 +263,9 @@ def _read_truth(root: Path, list_path: Path, num_listed: int, num_chosen: int | 
     chosen = np.sort(np.argsort(-counts, kind="stable")[:num_chosen])
     names = tuple(concepts[row] for row in chosen)
     num_with_any = int(flags.any(axis=0).sum())
-    return _Truth(names, counts[chosen].tolist(), flags[chosen], len(concepts), num_with_any)
+    return _Truth(
+        names, counts[chosen].tolist(), flags[chosen], len(concepts), num_with_any, folder
+    )
 
 
 def _read_flags(path: Path, list_path: Path, num_listed: int) -> NDArray[np.uint8]:
@@ -277,7 +290,7 @@ def _read_flags(path: Path, list_path: Path, num_listed: int) -> NDArray[np.uint
 
 def _present(root: Path, paths: list[str]) -> tuple[Path, NDArray[np.bool_]]:
     """Return the folder of the images, and which of `paths` are in it."""
-    bases = dict.fromkeys(root / home / folder for home in _HOMES for folder in _IMAGE_FOLDERS)
+    bases = dict.fromkeys(home / folder for home in _homes(root) for folder in _IMAGE_FOLDERS)
     for base in bases:
         if base.is_dir():
             # A listing of each folder is far quicker than a look at each file.
@@ -286,10 +299,9 @@ def _present(root: Path, paths: list[str]) -> tuple[Path, NDArray[np.bool_]]:
             present = np.array([path in files for path in paths], dtype=bool)
             if present.any():
                 return base, present
-    example = paths[0] if paths else "actor/0001_2124494179.jpg"
     raise FileNotFoundError(
         f"none of the {len(paths):,} images listed with these concepts is on disk: looked for "
-        f"images such as {example} in {', '.join(map(str, bases))}; their authors give them on "
+        f"images such as {paths[0]} in {', '.join(map(str, bases))}; their authors give them on "
         f"request ({_SITE}). To work with features alone, say require_images=False"
     )
 

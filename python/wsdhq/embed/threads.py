@@ -1,4 +1,4 @@
-"""Torch's thread count, borrowed for the length of a block."""
+"""Thread counts of torch and BLAS, borrowed for the length of a block."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from threadpoolctl import threadpool_limits
 
-__all__ = ["torch_threads"]
+__all__ = ["torch_threads", "training_threads"]
 
 
 @contextmanager
@@ -35,3 +36,28 @@ def torch_threads(threads: int | None) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def training_threads(threads: int | None) -> Iterator[None]:
+    """Within the block torch and BLAS use `threads` threads; restored after it.
+
+    Codebooks are solved with BLAS, whose threads wait for each other by spinning: more of them
+    than there are free cores are ten times slower than one.
+
+    Parameters
+    ----------
+    threads : int or None
+        At least 1; None changes nothing.
+
+    Raises
+    ------
+    ValueError
+        `threads` is below 1.
+    """
+    with torch_threads(threads):
+        if threads is None:
+            yield
+            return
+        with threadpool_limits(limits=threads, user_api="blas"):
+            yield

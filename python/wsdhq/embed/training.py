@@ -39,7 +39,7 @@ from wsdhq.embed.progress import ProgressBar
 from wsdhq.embed.quantisation import fit_quantizer, make_quantizer
 from wsdhq.embed.run_directory import RunDirectory
 from wsdhq.embed.tags import SemanticSphere, build_semantic_sphere
-from wsdhq.embed.threads import torch_threads
+from wsdhq.embed.threads import training_threads
 from wsdhq.embed.word_vectors import load_word_vectors, train_word_vectors
 
 __all__ = ["train"]
@@ -127,7 +127,7 @@ def train(
     _check_network(config, backbone, stored)
     with (
         ProgressBar(not callable(progress) and progress is not False) as bar,
-        torch_threads(config.threads),
+        training_threads(config.threads),
     ):
         inputs = _read(config, bar)
         tags, task = _prepare_task(config, inputs, bar)

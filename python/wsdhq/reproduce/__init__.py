@@ -10,7 +10,7 @@ from wsdhq.reproduce.dataset import Materials, Source
 from wsdhq.reproduce.listener import Listener
 from wsdhq.reproduce.methods import Method, Work
 from wsdhq.reproduce.plan import TARGETS, Plan, base_settings, make_methods, make_plan
-from wsdhq.reproduce.runner import check_stale, compute_missing, gather
+from wsdhq.reproduce.runner import check_stale, compute_missing, gather, set_aside_other_rows
 
 __all__ = [
     "TARGETS",
@@ -29,4 +29,5 @@ __all__ = [
     "gather",
     "make_methods",
     "make_plan",
+    "set_aside_other_rows",
 ]

@@ -137,7 +137,8 @@ class CellStore:
                     for name in ("identity", "results", "seconds", "counts", "versions")
                 ),
             )
-        except (ValueError, KeyError, TypeError) as error:
+            _check_figures(result)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             what = f"no {error}" if isinstance(error, KeyError) else str(error)
             raise ValueError(f"{path} is not the result of a cell: {what}") from error
         if result.cell != cell:
@@ -150,6 +151,33 @@ def _mapping(content: dict[str, Any], name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise TypeError(f"{name} must be an object, got {value!r:.40}")
     return value
+
+
+def _check_figures(result: CellResult) -> None:
+    """Raise unless the figures are what tables and plots take them for."""
+    if not result.results:
+        raise ValueError("results must hold the figures by some labels, got none")
+    for name, figures in result.results.items():
+        of = f"results of {name}"
+        for measure in ("map", "map_all", "map_tie_averaged", "map_random", "chance"):
+            _check_number(figures.get(measure), f"{of}: {measure}")
+        for depth, value in figures["precision_at"].items():
+            _check_number(value, f"{of}: precision_at {int(depth)}")
+        curve = [figures[part] for part in ("depths", "recall", "precision")]
+        if len({len(part) for part in curve}) > 1:
+            raise ValueError(f"{of}: depths, recall and precision must be of one length")
+        for value in (number for part in curve for number in part):
+            _check_number(value, f"{of}: the curve")
+    for part in ("fit", "encode", "rank"):
+        _check_number(result.seconds[part], f"seconds of {part}")
+    for part in ("unreadable", "query", "database", "train"):
+        _check_number(result.counts[part], f"count of {part}")
+
+
+def _check_number(value: Any, what: str) -> None:
+    """Raise unless it is a number, or None: not defined."""
+    if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
+        raise TypeError(f"{what} must be a number, got {value!r:.40}")
 
 
 def _short(value: Any) -> str:

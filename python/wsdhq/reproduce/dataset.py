@@ -142,6 +142,11 @@ class Materials:
             raise ValueError(
                 f"{source.root}: the data set has no labels, so there is nothing to evaluate by"
             )
+        if not any(grouping.matrix.any() for grouping in dataset.groupings.values()):
+            raise ValueError(
+                f"{source.root}: none of the {len(dataset)} images carries a label, so there is "
+                "nothing to evaluate by"
+            )
         self.feature_file = source.features or dataset.features
         self.deep_from_images = self.feature_file is None or source.backbone is not None
         if self.deep_from_images and not dataset.images:

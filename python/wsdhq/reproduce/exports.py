@@ -9,7 +9,7 @@ from typing import Any
 
 from wsdhq.reproduce.cells import CellResult
 from wsdhq.reproduce.paper import paper_map
-from wsdhq.reproduce.plan import Plan
+from wsdhq.reproduce.plan import Plan, point_map
 from wsdhq.reproduce.summary import (
     Results,
     Spread,
@@ -99,16 +99,18 @@ def sweep_csv(plan: Plan, about: About, results: Results) -> str:
                 found = gathered(results, point.method, bits, point.changes)
                 lines.append(
                     [about.dataset, grouping, point.method, bits, _seeds(found), point.parameter,
-                     point.value, *_spread_cells(measured(found, grouping, "map"))]
+                     point.value, *_spread_cells(measured(found, grouping, "map")),
+                     point_map(point, about.dataset, bits)]
                 )  # fmt: skip
             for name in plan.rows:
                 if name not in swept:
                     found = gathered(results, name, bits)
                     lines.append(
                         [about.dataset, grouping, name, bits, _seeds(found), "", "",
-                         *_spread_cells(measured(found, grouping, "map"))]
+                         *_spread_cells(measured(found, grouping, "map")),
+                         paper_map(about.dataset, name, bits)]
                     )  # fmt: skip
-    return _csv([*header, "map", "map_sd", "map_min", "map_max"], lines)
+    return _csv([*header, "map", "map_sd", "map_min", "map_max", "map_paper"], lines)
 
 
 def _spread_cells(spread: Spread | None) -> list[float | None]:

@@ -96,7 +96,12 @@ def load_or_extract(
     name = checksum([repr(sorted(about.items())).encode()])
     path, note = folder / f"features-{name}.npy", folder / f"features-{name}.json"
     known = noted(note)
-    if known is None or known["of"] != about or not path.is_file():
+    if (
+        known is None
+        or known["of"] != about
+        or not path.is_file()
+        or not _are_unreadable(dataset, [SkippedImage(**image) for image in known["skipped"]])
+    ):
         listener.stage(f"features of {len(rows)} images")
         begun = time.perf_counter()
         with dataset.open() as collection:
@@ -196,7 +201,7 @@ def find_unreadable(
     names = [str(dataset.images[row]).encode() for row in rows]
     path = folder / f"unreadable-{checksum([*names, rows, str(size).encode()])}.json"
     known = noted(path)
-    if known is None:
+    if known is None or not _are_unreadable(dataset, [SkippedImage(**each) for each in known]):
         listener.stage(f"looking at {len(rows)} images")
         found = []
         with dataset.open() as collection:
@@ -225,6 +230,20 @@ def _unreadable_of(
             else:
                 raise
         return skipped
+
+
+def _are_unreadable(dataset: TaggedImages, images: list[SkippedImage]) -> bool:
+    """Tell whether images that could not be read still cannot: their files may be mended."""
+    if not images:
+        return True
+    with dataset.open() as collection:
+        for image in images:
+            try:
+                collection.open(image.row)
+            except UnreadableImage:
+                continue
+            return False
+    return True
 
 
 def _in_dataset(image: SkippedImage, rows: NDArray[np.int64]) -> SkippedImage:

@@ -16,7 +16,15 @@ import numpy as np
 from wsdhq._files import atomic_path
 from wsdhq.reproduce.paper import TITLES
 from wsdhq.reproduce.plan import Plan, Point
-from wsdhq.reproduce.summary import Results, Spread, curve, gathered, measured
+from wsdhq.reproduce.summary import (
+    FIGURE_DEPTHS,
+    Results,
+    Spread,
+    curve,
+    gathered,
+    measured,
+    shown_depths,
+)
 from wsdhq.reproduce.tables import About
 
 if TYPE_CHECKING:
@@ -24,9 +32,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["FIGURE_DEPTHS", "curve_figure", "precision_figure", "save_figure", "sweep_figure"]
-
-#: Depths N of figure 4.
-FIGURE_DEPTHS = tuple(range(100, 1001, 100))
 
 _MAIN = "WSDHQ"
 _MAIN_COLOUR = "#1f4fc4"
@@ -75,7 +80,7 @@ def precision_figure(plan: Plan, about: About, results: Results) -> Figure:
             found = gathered(results, name, plan.bits[0])
             points = {
                 depth: spread.mean
-                for depth in FIGURE_DEPTHS
+                for depth in shown_depths(results, grouping)
                 if (spread := measured(found, grouping, f"precision_at {depth}")) is not None
             }
             if points:

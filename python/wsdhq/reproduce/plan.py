@@ -11,7 +11,7 @@ from wsdhq.embed.variants import VARIANTS
 from wsdhq.reproduce.cells import Cell
 from wsdhq.reproduce.dataset import setting
 from wsdhq.reproduce.methods import BaselineMethod, EmbeddingMethod, Method
-from wsdhq.reproduce.paper import BITS, DATASETS, TABLE_1, TABLE_2
+from wsdhq.reproduce.paper import BITS, DATASETS, TABLE_1, TABLE_2, paper_map
 
 __all__ = [
     "FIGURE_BITS",
@@ -24,6 +24,7 @@ __all__ = [
     "base_settings",
     "make_methods",
     "make_plan",
+    "point_map",
     "rows_of",
     "sweep_points",
 ]
@@ -196,7 +197,12 @@ def make_methods(
 
 
 def base_settings(
-    dataset: str, given: Mapping[str, Any], *, backbone: str | None = None, quick: bool = False
+    dataset: str,
+    given: Mapping[str, Any],
+    *,
+    backbone: str | None = None,
+    quick: bool = False,
+    weights: bool = False,
 ) -> dict[str, Any]:
     """What the embeddings of a data set are trained with.
 
@@ -209,7 +215,11 @@ def base_settings(
     backbone : str, optional
         In place of the preset's.
     quick : bool
-        Few epochs, unless `given` says how many.
+        Few epochs, unless `given` says how many; and images of one central crop. Without a
+        `backbone` or `weights` they are those of `TrainConfig`, small ones for a small network:
+        ten crops of thousands through AlexNet take a processor hours.
+    weights : bool
+        Whether weights of the preset's backbone are given.
 
     Raises
     ------
@@ -219,10 +229,12 @@ def base_settings(
     if dataset not in DATASETS:
         raise ValueError(f"there is no data set {dataset!r}; known: {', '.join(DATASETS)}")
     # Those for images go with the others: where features are learnt from, they say nothing.
-    usual = preset_settings(dataset, images=True) if dataset in PRESETS else {}
+    as_paper = not quick or backbone is not None or weights
+    usual = preset_settings(dataset, images=as_paper) if dataset in PRESETS else {}
     settings = {name: value for name, value in usual.items() if name not in _DECIDED}
     if quick:
         settings["epochs"] = QUICK_EPOCHS
+        settings["evaluation_crops"] = "centre"
     if backbone is not None:
         settings["backbone"] = backbone
     return {**settings, **given}
@@ -240,6 +252,11 @@ def sweep_points(settings: Mapping[str, Any]) -> tuple[Point, ...]:
             usual = value == setting(settings, parameter)
             points.append(Point(parameter, value, _MAIN, () if usual else ((parameter, value),)))
     return tuple(points)
+
+
+def point_map(point: Point, dataset: str, bits: int) -> float | None:
+    """The MAP@5000 that the paper's tables have of a point of figure 5; None where they do not."""
+    return None if point.changes else paper_map(dataset, point.method, bits)
 
 
 def _known_row(name: str, target: str, rows: Sequence[str]) -> str:

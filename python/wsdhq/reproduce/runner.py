@@ -26,6 +26,7 @@ __all__ = [
     "check_stale",
     "compute_missing",
     "gather",
+    "set_aside_other_rows",
     "short_figure",
 ]
 
@@ -108,6 +109,25 @@ def check_stale(plan: Plan, gathered: Gathered) -> None:
         )
 
 
+def set_aside_other_rows(
+    plan: Plan, gathered: Gathered, materials: Mapping[int, Materials], store: CellStore
+) -> None:
+    """Take cells for stale whose rows are others than those of the cells to be computed.
+
+    Images that could not be read may have been mended since, or the other way round: figures
+    of more or fewer rows stand in no common table. Reads the images where cells are missing.
+    """
+    for seed in plan.seeds:
+        if all(cell in gathered.results for cell in plan.wanted if cell.seed == seed):
+            continue
+        now = materials[seed].counts
+        for cell in [cell for cell in gathered.results if cell.seed == seed]:
+            changed = differences(gathered.results[cell].counts, now)
+            if changed:
+                del gathered.results[cell]
+                gathered.stale[cell] = f"{store.path(cell)} is of other rows: {'; '.join(changed)}"
+
+
 def compute_missing(
     plan: Plan,
     methods: Mapping[str, Method],
@@ -152,6 +172,8 @@ def compute_missing(
         figures = " / ".join(
             f"{short_figure(each['map'])} {name}" for name, each in result.results.items()
         )
+        if any(each["map"] is None for each in result.results.values()):
+            figures += ", -: no query shares a label with the database"
         seconds = time.perf_counter() - begun
         work.listener.tell(f"[{number}/{len(missing)}] {cell.title}: {figures} ({seconds:.0f} s)")
         last = not any(other.seed == cell.seed for other in missing[number:])

@@ -12,7 +12,21 @@ from numpy.typing import NDArray
 
 from wsdhq.reproduce.cells import Cell, CellResult
 
-__all__ = ["Curve", "Results", "Spread", "curve", "depths_of", "gathered", "measured", "seconds_of"]
+__all__ = [
+    "FIGURE_DEPTHS",
+    "Curve",
+    "Results",
+    "Spread",
+    "curve",
+    "depths_of",
+    "gathered",
+    "measured",
+    "seconds_of",
+    "shown_depths",
+]
+
+#: Depths N of figure 4 in the paper.
+FIGURE_DEPTHS = tuple(range(100, 1001, 100))
 
 Results = Mapping[Cell, CellResult]
 Changes = tuple[tuple[str, Any], ...]
@@ -132,6 +146,16 @@ def depths_of(found: Sequence[CellResult], grouping: str) -> list[int]:
     if not tables:
         return []
     return sorted(int(depth) for depth in set.intersection(*map(set, tables)))
+
+
+def shown_depths(results: Results, grouping: str) -> list[int]:
+    """The depths N of figure 4: the paper's that were measured of all, else all that were.
+
+    A database of fewer than 200 images has at most one of the paper's.
+    """
+    measured_at = depths_of(list(results.values()), grouping)
+    of_paper = [depth for depth in measured_at if depth in FIGURE_DEPTHS]
+    return of_paper if len(of_paper) > 1 else measured_at
 
 
 def seconds_of(found: Sequence[CellResult], part: str) -> float | None:

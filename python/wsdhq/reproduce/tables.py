@@ -10,13 +10,24 @@ from wsdhq.reproduce.paper import BITS, RELEASED_CODE, SOURCE, TITLES, paper_map
 from wsdhq.reproduce.plan import Plan
 from wsdhq.reproduce.summary import Results, Spread, gathered, measured, seconds_of
 
-__all__ = ["About", "markdown", "table_rows"]
+__all__ = [
+    "About",
+    "chance_line",
+    "facts",
+    "line_of",
+    "markdown",
+    "notes",
+    "table_rows",
+    "times",
+    "with_spread",
+]
 
 _TITLES = {
     "table1": "Table 1: all methods",
     "table2": "Table 2: WSDHQ and its variants",
 }
 _MAIN = "WSDHQ"
+PAPER_DEPTH = 5000
 SPREAD_NOTE = "mean ± sample standard deviation over the seeds"
 
 
@@ -73,7 +84,7 @@ def table_rows(
         row = [name]
         for bits in plan.bits:
             spread = measured(gathered(results, name, bits), grouping, "map")
-            row.append(_with_spread(spread, len(plan.seeds)))
+            row.append(with_spread(spread, len(plan.seeds)))
             if about.in_paper:
                 printed = paper_map(about.dataset, name, bits)
                 row.append("-" if printed is None else f"{printed:.3f}")
@@ -84,14 +95,14 @@ def table_rows(
 def markdown(plan: Plan, about: About, results: Results) -> str:
     """A table in Markdown, with the protocol, the seeds, the versions and the seconds."""
     title = f"{_TITLES[plan.target]}, MAP@{about.depth} on {TITLES[about.dataset]}"
-    parts = [f"# {title}", _facts(plan, about, results)]
+    parts = [f"# {title}", facts(plan, about, results)]
     parts.append(f"```sh\n{about.command}\n```")
     for grouping in about.groupings:
         parts.append(f"## By {grouping}")
         parts.append(_markdown_table(plan, about, results, grouping))
-        if (line := _chance(results, grouping)) is not None:
+        if (line := chance_line(results, grouping)) is not None:
             parts.append(line)
-    parts += ["## Notes", _notes(plan, about), "## Seconds", _times(plan, results)]
+    parts += ["## Notes", notes(plan, about), "## Seconds", times(plan, results)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -105,7 +116,7 @@ def _markdown_table(plan: Plan, about: About, results: Results, grouping: str) -
             if (spread := measured(gathered(results, name, bits), grouping, "map")) is not None
         }
         best[f"{bits} bits"] = max(means, key=lambda name: means[name], default=None)
-    lines = [_cells(columns), _cells([":--", *["--:"] * (len(columns) - 1)])]
+    lines = [line_of(columns), line_of([":--", *["--:"] * (len(columns) - 1)])]
     for row in rows:
         name = row[0]
         cells = [f"**{name}**" if name == _MAIN else name + _mark(about, name)]
@@ -113,14 +124,18 @@ def _markdown_table(plan: Plan, about: About, results: Results, grouping: str) -
             f"**{cell}**" if best.get(column) == name else cell
             for column, cell in zip(columns[1:], row[1:])
         ]
-        lines.append(_cells(cells))
+        lines.append(line_of(cells))
     return "\n".join(lines)
 
 
-def _facts(plan: Plan, about: About, results: Results) -> str:
+def facts(plan: Plan, about: About, results: Results) -> str:
+    """A list of what the figures are of: the data, the protocol, the seeds, the versions."""
     lines = list(about.summary)
     if about.quick:
-        lines.append("a quick run: a random part of the rows, few epochs; not the paper's protocol")
+        lines.append(
+            "a quick run: a random part of the rows, few epochs, "
+            "small networks for images; not the paper's protocol"
+        )
     counts = [result.counts for result in results.values()]
     if counts:
         one = counts[0]
@@ -129,6 +144,13 @@ def _facts(plan: Plan, about: About, results: Results) -> str:
             f"{one['train']:,} to learn from"
             + (f"; {one['unreadable']:,} images could not be read" if one["unreadable"] else "")
         )
+    for grouping in about.groupings:
+        of = [result.results[grouping] for result in results.values() if grouping in result.results]
+        alone = max((each.get("num_without_relevant", 0) for each in of), default=0)
+        if alone:
+            lines.append(
+                f"by {grouping} up to {alone:,} queries share no label with the database: left out"
+            )
     lines.append(
         f"protocol: a result is relevant if it shares a label with the query; AP@{about.depth} is "
         "divided by the relevant results it found; queries without any are left out"
@@ -148,17 +170,20 @@ def _facts(plan: Plan, about: About, results: Results) -> str:
     return "\n".join(f"- {line}" for line in lines)
 
 
-def _chance(results: Results, grouping: str) -> str | None:
+def chance_line(results: Results, grouping: str) -> str | None:
+    """What a random ranking comes to; None where it is not defined."""
     spread = measured(list(results.values()), grouping, "map_random")
     return None if spread is None else f"A random ranking: {spread.mean:.3f}."
 
 
-def _notes(plan: Plan, about: About) -> str:
-    lines = ["the best figure of each column is bold; `-`: not computed, or not in the paper"]
+def notes(plan: Plan, about: About) -> str:
+    """A list of what the signs in a table mean, and what its rows are."""
+    best = "the best figure of each column is bold; " if plan.target.startswith("table") else ""
+    lines = [f"{best}`-`: not computed, not defined, or not in the paper"]
     if len(plan.seeds) > 1:
         lines.append(f"(1 of {len(plan.seeds)}): only so many seeds have been computed")
     if about.in_paper:
-        lines.append(f"paper: {SOURCE}")
+        lines.append(f"paper: {SOURCE}, MAP@{PAPER_DEPTH}")
         logs = RELEASED_CODE[about.dataset]
         shown = ", ".join(f"{value:.3f} at {bits} bits" for bits, value in zip(BITS, logs))
         lines.append(
@@ -175,14 +200,15 @@ def _notes(plan: Plan, about: About) -> str:
     return "\n".join(f"- {line}" for line in lines)
 
 
-def _times(plan: Plan, results: Results) -> str:
-    lines = [_cells(["method", "fit", "encode", "rank and measure"])]
-    lines.append(_cells([":--", "--:", "--:", "--:"]))
+def times(plan: Plan, results: Results) -> str:
+    """A table of the seconds that each method took."""
+    lines = [line_of(["method", "fit", "encode", "rank and measure"])]
+    lines.append(line_of([":--", "--:", "--:", "--:"]))
     for name in plan.rows:
         found = [result for cell, result in results.items() if cell.method == name]
         if found:
             times = (seconds_of(found, part) for part in ("fit", "encode", "rank"))
-            lines.append(_cells([name, *(f"{value:,.1f}" for value in times)]))
+            lines.append(line_of([name, *(f"{value:,.1f}" for value in times)]))
     return "\n".join([*lines, "", "Means over widths and seeds."])
 
 
@@ -191,7 +217,8 @@ def _mark(about: About, name: str) -> str:
     return "" if method is None or method.in_paper else " †"
 
 
-def _with_spread(spread: Spread | None, num_seeds: int) -> str:
+def with_spread(spread: Spread | None, num_seeds: int) -> str:
+    """A mean with its deviation, and of how many seeds it is if some are missing."""
     if spread is None:
         return "-"
     text = f"{spread.mean:.3f}"
@@ -202,5 +229,6 @@ def _with_spread(spread: Spread | None, num_seeds: int) -> str:
     return text if done == num_seeds else f"{text} ({done} of {num_seeds})"
 
 
-def _cells(cells: Sequence[str]) -> str:
+def line_of(cells: Sequence[str]) -> str:
+    """A line of a Markdown table."""
     return f"| {' | '.join(cells)} |"
