@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -69,6 +71,15 @@ def test_features_are_taken_by_row(source):
     inputs.rows_at_once = 2
     assert [len(block) for block in inputs.blocks(rows)] == [2, 1]
     assert np.array_equal(np.concatenate(list(inputs.blocks(rows))), values[rows])
+
+
+def test_training_files_that_another_process_removed_are_written_again(source):
+    materials = source.materials(0)
+    files = materials.training_files
+    content = {name: Path(path).read_bytes() for name, path in files.items()}
+    shutil.rmtree(materials.training_folder)
+    assert materials.training_files == files
+    assert {name: Path(path).read_bytes() for name, path in files.items()} == content
 
 
 def test_training_files_hold_training_rows_and_no_others(source):

@@ -7,6 +7,7 @@ without decoding an image or training a vector.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -138,6 +139,7 @@ class Materials:
 
     def __init__(self, source: Source, seed: int, dataset: TaggedImages) -> None:
         self.source, self.seed, self.dataset = source, seed, dataset
+        self._written: dict[str, str] = {}
         if not dataset.groupings:
             raise ValueError(
                 f"{source.root}: the data set has no labels, so there is nothing to evaluate by"
@@ -308,12 +310,18 @@ class Materials:
         """Where `training_files` are written."""
         return self.source.out / "inputs" / f"seed{self.seed}"
 
-    @cached_property
+    @property
     def training_files(self) -> dict[str, str]:
-        """Training rows as files, by field of `TrainConfig`; written when first asked for.
+        """Training rows as files, by field of `TrainConfig`; written when they are not there.
 
-        Nothing but these rows is there: no method can learn from a query by mistake.
+        Nothing but these rows is there: no method can learn from a query by mistake. Another
+        process that is done with the same folder removes them.
         """
+        if not self._written or not all(map(os.path.exists, self._written.values())):
+            self._written = self._write_training_rows()
+        return self._written
+
+    def _write_training_rows(self) -> dict[str, str]:
         folder = self.training_folder
         folder.mkdir(parents=True, exist_ok=True)
         self.source.listener.stage("training rows to files")
