@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from wsdhq.baselines.batch_norm import settle_batch_norm
 from wsdhq.baselines.hamming import pack_bits, rank_by_hamming
 from wsdhq.baselines.interface import Baseline, TrainingData
 from wsdhq.embed.augmentation import augment
@@ -237,6 +238,8 @@ class DeepHashing(Baseline):
         with torch_threads(self.threads):
             network = self._fresh_network(inputs, task)
             history = _train(network, inputs, task, self._config)
+            if self.backbone is not None:
+                settle_batch_norm(network, _sample(inputs, task.rows))
         self.network, self.history = network, history
         self._image_size = None if self.backbone is None else inputs.shape[1]
         return self
@@ -341,8 +344,7 @@ class DeepHashing(Baseline):
             if backbone is None:
                 head.fit_scaling(inputs, task.rows)
             else:
-                every = math.ceil(len(task.rows) / _SCALING_SAMPLE)
-                network.fit_scaling(as_batch(inputs[task.rows[::every]]))
+                network.fit_scaling(_sample(inputs, task.rows))
         return network
 
 
@@ -363,6 +365,11 @@ def check_number(name: str, value: float) -> float:
     if not 0 <= value < math.inf:
         raise ValueError(f"{name} must be a finite number of at least 0, got {value}")
     return float(value)
+
+
+def _sample(inputs: NDArray[Any], rows: NDArray[np.int64]) -> torch.Tensor:
+    every = math.ceil(len(rows) / _SCALING_SAMPLE)
+    return as_batch(inputs[rows[::every]])
 
 
 def _train(
