@@ -33,6 +33,7 @@ from wsdhq.embed.loop import (
 )
 from wsdhq.embed.network import EmbeddingNetwork, backbone_width, evaluation_mode
 from wsdhq.embed.threads import torch_threads
+from wsdhq.embed.views import check_evaluation_crops
 from wsdhq.evaluation import RankBatches
 from wsdhq.quant.validation import as_integer
 
@@ -188,10 +189,7 @@ class DeepHashing(Baseline):
             crop_size = as_integer(crop_size, "crop_size", 1)
             if backbone is None:
                 raise ValueError("crop_size is for images: it needs a backbone, got None")
-        if evaluation_crops not in ("centre", "ten"):
-            raise ValueError(
-                f"evaluation_crops must be 'centre' or 'ten', got {evaluation_crops!r}"
-            )
+        check_evaluation_crops(evaluation_crops)
         self.backbone = backbone
         self.crop_size = crop_size
         self.evaluation_crops = evaluation_crops

@@ -87,7 +87,7 @@ def split_collection(
     permutation = _permutation(num_rows, num_queries, seed)
     query, database = permutation[:num_queries].copy(), np.sort(permutation[num_queries:])
     if num_train is None:
-        return query, database, database
+        return query, database, database.copy()
     num_train = check_integer(num_train, "num_train")
     if not 1 <= num_train <= len(database):
         raise ValueError(

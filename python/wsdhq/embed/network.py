@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from wsdhq.embed.backbones.pixels import pixel_format_of
 from wsdhq.embed.heads import HypersphericalHead
-from wsdhq.embed.views import centre_crop, ten_crops
+from wsdhq.embed.views import centre_crop, check_evaluation_crops, ten_crops
 
 __all__ = ["EmbeddingNetwork", "backbone_width", "evaluation_mode"]
 
@@ -56,10 +56,7 @@ class EmbeddingNetwork(nn.Module):
         evaluation_crops: str = "centre",
     ) -> None:
         super().__init__()
-        if evaluation_crops not in ("centre", "ten"):
-            raise ValueError(
-                f"evaluation_crops must be 'centre' or 'ten', got {evaluation_crops!r}"
-            )
+        check_evaluation_crops(evaluation_crops)
         self.head = head
         self.backbone = backbone
         self.crop_size = crop_size

@@ -6,7 +6,16 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-__all__ = ["centre_crop", "check_crop", "ten_crops"]
+from wsdhq.embed.config import EVALUATION_CROPS
+
+__all__ = ["centre_crop", "check_crop", "check_evaluation_crops", "ten_crops"]
+
+
+def check_evaluation_crops(name: str) -> None:
+    """Raise ValueError unless `name` is one of `wsdhq.embed.config.EVALUATION_CROPS`."""
+    if name not in EVALUATION_CROPS:
+        known = " or ".join(map(repr, EVALUATION_CROPS))
+        raise ValueError(f"evaluation_crops must be {known}, got {name!r}")
 
 
 def check_crop(pixels: Tensor, crop_size: int) -> None:
