@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,3 +42,34 @@ def draw(scale_of_noise: float, rows: int = 300) -> Collection:
         careless = [f"t{rng.integers(0, 40)}" for _ in range(3)]
         tags.append([] if row % 10 == 0 else [f"cluster{cluster}", *dict.fromkeys(careless)])
     return Collection(features, tags, clusters)
+
+
+@dataclass(frozen=True)
+class Files:
+    """A collection of four kinds of images in files, as commands take them.
+
+    `kinds` says of which kind each image is; `labels` has a column of that name and the column
+    `half`, which joins two kinds.
+    """
+
+    features: str
+    tags: str
+    labels: str
+    kinds: NDArray[np.int64]
+
+
+def write_kinds(folder: Path, rows: int) -> Files:
+    """Four kinds around the corners of a simplex, each with two words of its own as tags."""
+    generator = np.random.default_rng(0)
+    kinds = generator.integers(4, size=rows)
+    features = np.eye(4)[kinds] + 0.2 * generator.standard_normal((rows, 4))
+    np.save(folder / "features.npy", features.astype(np.float32))
+    words = ("dog wet", "cat dry", "car red", "sea big")
+    (folder / "tags.txt").write_text("".join(f"{words[kind]}\n" for kind in kinds))
+    lines = [
+        f"{row},{'Kind ' + 'ABCD'[kind]},{'front' if kind < 2 else 'back'}\n"
+        for row, kind in enumerate(kinds)
+    ]
+    (folder / "labels.csv").write_text("id,kind,half\n" + "".join(lines))
+    names = ("features.npy", "tags.txt", "labels.csv")
+    return Files(*(str(folder / name) for name in names), kinds)

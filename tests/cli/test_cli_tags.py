@@ -77,6 +77,37 @@ def test_presets_and_variants_give_way_to_what_is_asked_for(features, wsdhq, tmp
 
 
 @pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ("--preset mirflickr25k", {"loss": "adaptive_margin", "normalise": True, "gamma": 1.0}),
+        (
+            "--preset mirflickr25k --variant WSDHQ_N",
+            {"loss": "adaptive_margin", "normalise": False, "schedule": "halving", "dropout": 0.0},
+        ),
+        (
+            "--preset nuswide --variant wsdhq-2 --set num_train=60",
+            {"quantisation_weight": 0.0, "num_train": 60, "schedule": "halving"},
+        ),
+        ("--variant WSDHQ", {"loss": "adaptive_margin", "quantiser_metric": "semantic"}),
+        ("--variant WSDHQ --set whitening=0.25", {"loss": "adaptive_margin", "whitening": 0.25}),
+        ("--variant no-neighbours", {"loss": "tag_softmax", "neighbour_weight": 0.0}),
+        # Of a preset, the default takes what the data is, and not the paper's objective.
+        ("--preset mirflickr25k --variant default", {"loss": "tag_softmax", "word_dim": 300}),
+        ("", {"loss": "tag_softmax"}),
+    ],
+)
+def test_a_variant_stands_above_a_preset_and_options_above_both(
+    options, expected, features, wsdhq, tmp_path
+):
+    own = ("--epochs", 1, "--hidden-dim", 8)
+    wsdhq.done("train", *features.train, *own, *options.split(), "--out", tmp_path / "run")
+    config = TrainConfig.load(tmp_path / "run/config.toml")
+    assert {name: getattr(config, name) for name in expected} == expected
+    assert (config.epochs, config.hidden_dim, config.batch_size) == (1, 8, 32)
+    assert config.num_queries == 40
+
+
+@pytest.mark.parametrize(
     ("option", "known"), [("--preset", "'mirflickr25k', 'nuswide'"), ("--variant", "'WSDHQ_G'")]
 )
 def test_unknown_presets_and_variants_list_the_known_ones(features, wsdhq, option, known, tmp_path):

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from wsdhq.embed.config import TrainConfig
+from wsdhq.embed.variants import variant_settings
 
 KINDS = ("boat", "house", "tree", "fish", "star", "cup")
 # Synonyms lie close together, kinds far apart.
@@ -53,11 +54,23 @@ def write_world(folder: Path, num_rows: int, seed: int = 0) -> SimpleNamespace:
     for place, word in enumerate(VAGUE, start=len(KINDS)):
         lines.append(" ".join([word, *(f"{x:.6f}" for x in directions[place])]))
     (folder / "words.vec").write_text(f"{len(lines)} 8\n" + "\n".join(lines) + "\n")
-    return SimpleNamespace(folder=folder, kinds=kinds, tags=tags, features=features, pixels=pixels)
+    return SimpleNamespace(
+        folder=folder,
+        kinds=kinds,
+        words=tuple(WORDS.values()),
+        tags=tags,
+        features=features,
+        pixels=pixels,
+    )
 
 
-def make_config(folder: Path, out: str = "run", **changes) -> TrainConfig:
-    """Settings for a few seconds of training on `write_world(folder)` in features mode."""
+def make_config(
+    folder: Path, out: str = "run", variant: str | None = None, **changes
+) -> TrainConfig:
+    """Settings for a few seconds of training on `write_world(folder)` in features mode.
+
+    Those of `variant` stand above `changes`.
+    """
     settings = {
         "out": folder / out,
         "tags": folder / "tags.jsonl",
@@ -77,7 +90,8 @@ def make_config(folder: Path, out: str = "run", **changes) -> TrainConfig:
     }
     if "images" in changes:
         settings["features"] = None
-    return TrainConfig(**(settings | changes))
+    settings |= changes
+    return TrainConfig(**(settings if variant is None else variant_settings(variant, settings)))
 
 
 @pytest.fixture
@@ -99,6 +113,16 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
 
     world = write_world(tmp_path_factory.mktemp("trained"), num_rows=180)
     config = make_config(world.folder, epochs=10)
+    return SimpleNamespace(world=world, config=config, model=train(config))
+
+
+@pytest.fixture(scope="session")
+def trained_as_paper(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    """As `trained`, with the paper's objective: jointly with the quantiser, in its metric."""
+    from wsdhq.embed import train
+
+    world = write_world(tmp_path_factory.mktemp("paper"), num_rows=180)
+    config = make_config(world.folder, variant="WSDHQ", epochs=10, update_every=2)
     return SimpleNamespace(world=world, config=config, model=train(config))
 
 

@@ -29,6 +29,8 @@ def test_paths_are_kept_as_given():
         {"relaxation": "data", "num_negatives": 7, "hidden_dim": 33},
         {"features": None, "images": "i.zip", "threads": 3, "word_vectors": 'a "b" \\ ä.kv'},
         {"learning_rate": 1, "gamma": 0.3, "augment": False, "device": "cuda:1"},
+        {"loss": "batch_hinge", "margin": 0.3, "quantiser_metric": "semantic", "whitening": 1},
+        {"temperature": 0.07, "neighbour_weight": 2, "plausibility": 0, "tag_rate_factor": 0},
     ],
 )
 def test_round_trip_through_toml(changes, tmp_path):
@@ -75,6 +77,23 @@ def test_num_codebooks_is_one_per_byte():
         ("gamma", float("inf")),
         ("num_negatives", 0),
         ("quantisation_weight", -1e-4),
+        ("quantisation_weight", float("inf")),
+        ("quantiser_metric", "covariance"),
+        ("loss", "softmax"),
+        ("temperature", 0.0),
+        ("temperature", -0.2),
+        ("temperature", float("inf")),
+        ("neighbour_weight", -0.5),
+        ("neighbour_weight", float("nan")),
+        ("plausibility", -0.1),
+        ("plausibility", float("inf")),
+        ("tag_rate_factor", -1.0),
+        ("whitening", -0.1),
+        ("whitening", 1.1),
+        ("whitening", float("nan")),
+        ("margin", -0.1),
+        ("evaluation_crops", "five"),
+        ("crop_size", 8),
         ("update_every", 0),
         ("relaxation", "both"),
         ("seed", -1),
@@ -91,6 +110,38 @@ def test_values_out_of_range_name_the_field(field, value):
 
 
 @pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"whitening": 1.5}, "whitening must be in 0 .. 1, got 1.5"),
+        ({"temperature": 0}, "temperature must be above 0, got 0.0"),
+        ({"plausibility": -1}, "plausibility must be at least 0, got -1.0"),
+        ({"tag_rate_factor": -2}, "tag_rate_factor must be at least 0, got -2.0"),
+        ({"neighbour_weight": -0.5}, "neighbour_weight must be at least 0, got -0.5"),
+        ({"temperature": float("nan")}, "temperature must be finite, got nan"),
+        (
+            {"loss": "softmax"},
+            "loss must be one of 'tag_softmax', 'adaptive_margin', 'fixed_margin', 'batch_hinge'; "
+            "got 'softmax'",
+        ),
+        (
+            {"quantiser_metric": "tags"},
+            "quantiser_metric must be one of 'identity', 'semantic'; got 'tags'",
+        ),
+    ],
+)
+def test_a_message_says_what_was_expected_and_what_came(changes, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        _config(**changes)
+
+
+@pytest.mark.parametrize("whitening", [0, 0.0, 0.5, 1, 1.0])
+def test_both_ends_of_whitening_are_in_range(whitening):
+    assert _config(whitening=whitening).whitening == whitening
+    for name in ("neighbour_weight", "plausibility", "tag_rate_factor", "quantisation_weight"):
+        assert getattr(_config(**{name: 0}), name) == 0.0
+
+
+@pytest.mark.parametrize(
     ("field", "value"),
     [
         ("bits", 32.0),
@@ -102,6 +153,17 @@ def test_values_out_of_range_name_the_field(field, value):
         ("augment", 1),
         ("hidden_dim", "wide"),
         ("relaxation", 1),
+        ("loss", None),
+        ("loss", 1),
+        ("quantiser_metric", None),
+        ("temperature", None),
+        ("temperature", "low"),
+        ("temperature", True),
+        ("neighbour_weight", None),
+        ("plausibility", "much"),
+        ("tag_rate_factor", False),
+        ("whitening", None),
+        ("whitening", True),
     ],
 )
 def test_values_of_another_type_name_the_field(field, value):

@@ -70,14 +70,71 @@ def test_scaling_looks_at_the_rows_given_only():
     head = HypersphericalHead(2, 3)
     head.fit_scaling(features, np.array([0, 2]))
     torch.testing.assert_close(head.shift, torch.tensor([2.0, 2.0]))
-    assert float(head.scale) == pytest.approx(1 / np.sqrt(2))
+    torch.testing.assert_close(head.scale, torch.full((2,), 1 / np.sqrt(2), dtype=torch.float32))
 
 
-def test_scaling_of_identical_rows_does_not_divide_by_zero():
+@pytest.mark.parametrize("whitening", [0.0, 0.5, 1.0])
+def test_scaling_of_identical_rows_does_not_divide_by_zero(whitening):
     head = HypersphericalHead(2, 3)
-    head.fit_scaling(np.full((4, 2), 7.0, dtype=np.float32))
-    assert float(head.scale) == 1
+    head.fit_scaling(np.full((4, 2), 7.0, dtype=np.float32), whitening=whitening)
+    assert torch.equal(head.scale, torch.ones(2))
     assert torch.isfinite(head(torch.full((1, 2), 7.0))).all()
+
+
+def _uneven_features(num_rows: int = 4000) -> np.ndarray:
+    generator = np.random.default_rng(3)
+    return 100 + generator.standard_normal((num_rows, 5)) * [0.5, 1, 2, 4, 8]
+
+
+def _whitened(features: np.ndarray, whitening: float) -> tuple[HypersphericalHead, np.ndarray]:
+    head = HypersphericalHead(features.shape[1], 3).double()
+    head.fit_scaling(features, whitening=whitening)
+    return head, ((torch.from_numpy(features) - head.shift) * head.scale).numpy()
+
+
+@pytest.mark.parametrize("whitening", [0.0, 0.3, 0.5, 1.0])
+def test_whitening_divides_each_dimension_by_a_power_of_its_deviation(whitening):
+    features = _uneven_features()
+    head, scaled = _whitened(features, whitening)
+    assert head.scale.shape == (5,)
+    np.testing.assert_allclose(scaled.mean(axis=0), 0, atol=1e-9)
+    assert np.mean(scaled**2) == pytest.approx(1, rel=1e-9)
+    centred = features - features.mean(axis=0)
+    divided = np.empty_like(centred)
+    for column in range(5):
+        deviation = np.sqrt(np.mean(centred[:, column] ** 2))
+        divided[:, column] = centred[:, column] / deviation**whitening
+    divided /= np.sqrt(np.mean(divided**2))
+    np.testing.assert_allclose(scaled, divided, rtol=1e-7, atol=1e-9)
+
+
+def test_without_whitening_there_is_one_scale_for_all_dimensions():
+    features = _uneven_features()
+    head, _ = _whitened(features, 0.0)
+    expected = 1 / np.sqrt(np.var(features, axis=0).mean())
+    np.testing.assert_allclose(head.scale.numpy(), expected, rtol=1e-9)
+    by_itself = HypersphericalHead(5, 3).double()
+    by_itself.fit_scaling(features)
+    assert torch.equal(by_itself.scale, head.scale)
+
+
+def test_whole_whitening_gives_each_dimension_unit_variance():
+    _, scaled = _whitened(_uneven_features(), 1.0)
+    np.testing.assert_allclose(scaled.var(axis=0), 1, rtol=1e-9)
+
+
+@pytest.mark.parametrize("whitening", [0.5, 1.0])
+def test_dimensions_that_hardly_vary_are_not_blown_up(whitening):
+    features = _uneven_features()
+    features[:, 1] = 3.0
+    features[:, 2] = 3.0 + 1e-9 * np.arange(len(features))
+    head, scaled = _whitened(features, whitening)
+    assert np.isfinite(scaled).all()
+    # A step of a mean deviation to the side, where there was none in training, stays in bounds.
+    deviation = np.sqrt(np.var(features, axis=0).mean())
+    assert float(head.scale.max()) * deviation < 200
+    np.testing.assert_allclose(scaled[:, 1:3], 0, atol=1e-3)
+    np.testing.assert_allclose(np.mean(scaled**2), 1, rtol=1e-9)
 
 
 def test_scaling_is_stored_with_the_weights():
@@ -110,6 +167,9 @@ def test_scaling_refuses():
         head.fit_scaling(np.ones((4, 3)))
     with pytest.raises(ValueError, match="at least one row"):
         head.fit_scaling(np.ones((4, 2)), np.array([], dtype=np.int64))
+    for whitening in (-0.1, 1.5, float("nan")):
+        with pytest.raises(ValueError, match=rf"whitening must be in 0 \.\. 1, got {whitening}"):
+            head.fit_scaling(np.ones((4, 2)), whitening=whitening)
 
 
 def test_evaluation_mode_is_restored_module_by_module():
@@ -179,3 +239,19 @@ def test_scaling_meets_a_fresh_backbone_as_training_will_and_leaves_it_alone():
     backbone.train()
     scaled = (network.features(pixels) - network.head.shift) * network.head.scale
     assert scaled.pow(2).mean().item() == pytest.approx(1, rel=0.02)
+
+
+def test_networks_whiten_what_their_backbone_gives():
+    generator = np.random.default_rng(0)
+    pixels = torch.from_numpy(generator.integers(0, 256, size=(300, 2, 2, 3), dtype=np.uint8))
+    # The left column varies far less than the right one.
+    pixels[:, :, 0] = 100 + pixels[:, :, 0] // 16
+    network = EmbeddingNetwork(HypersphericalHead(12, 3), _Flatten()).eval()
+    deviations = {}
+    for whitening in (0.0, 1.0):
+        network.fit_scaling(pixels, whitening)
+        scaled = (network.features(pixels) - network.head.shift) * network.head.scale
+        assert scaled.pow(2).mean().item() == pytest.approx(1, rel=1e-4)
+        deviations[whitening] = scaled.std(dim=0, correction=0)
+    assert deviations[0.0].max() > 10 * deviations[0.0].min()
+    torch.testing.assert_close(deviations[1.0], torch.ones(12), rtol=1e-3, atol=0)

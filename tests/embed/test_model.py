@@ -214,6 +214,39 @@ def test_tags_of_another_run_are_noticed(run):
         TrainedModel.load(run)
 
 
+def test_a_run_with_one_scale_for_all_dimensions_is_read(trained_as_paper, tmp_path):
+    """As runs were before features could be whitened."""
+    folder = shutil.copytree(trained_as_paper.config.out, tmp_path / "copy")
+    features = trained_as_paper.world.features
+    before = TrainedModel.load(folder)
+    name = "network.head.scale"
+    scale = load_file(folder / "model.safetensors")[name]
+    assert scale.shape == (10,)
+    assert torch.equal(scale, scale[:1].expand(10))
+    _rewrite(folder, lambda tensors: tensors.update({name: scale[0].clone()}))
+    after = TrainedModel.load(folder)
+    assert torch.equal(after.network.head.scale, scale)
+    np.testing.assert_array_equal(after.embed(features), before.embed(features))
+    after.save(tmp_path / "saved")
+    assert torch.equal(load_file(tmp_path / "saved" / "model.safetensors")[name], scale)
+
+
+def test_the_metric_of_a_run_is_that_of_its_file_whatever_its_settings_say(
+    trained_as_paper, tmp_path
+):
+    """Settings from before there was a choice do not name the metric."""
+    folder = shutil.copytree(trained_as_paper.config.out, tmp_path / "copy")
+    lines = (folder / "config.toml").read_text().splitlines(keepends=True)
+    kept = [line for line in lines if not line.startswith("quantiser_metric")]
+    assert len(kept) == len(lines) - 1
+    (folder / "config.toml").write_text("".join(kept))
+    metric = load_file(folder / "model.safetensors")["metric"]
+    model = TrainedModel.load(folder)
+    np.testing.assert_array_equal(model.quantizer.metric, metric)
+    model.save(tmp_path / "saved")
+    assert torch.equal(load_file(tmp_path / "saved" / "model.safetensors")["metric"], metric)
+
+
 def _rewrite(run, change, metadata=None) -> None:
     tensors = load_file(run / "model.safetensors")
     change(tensors)
@@ -236,6 +269,9 @@ def _rewrite(run, change, metadata=None) -> None:
         (lambda t: t["network.head.scale"].fill_(torch.inf), "scale' holds NaN or infinite"),
         (lambda t: t.pop("network.head.transform.weight"), "transform.weight' is missing"),
         (lambda t: t.pop("network.head.shift"), "head.shift"),
+        (lambda t: t.pop("network.head.scale"), "head.scale' is missing"),
+        (lambda t: t.update({"network.head.scale": torch.ones(3)}), r"scale' has shape \(3,\)"),
+        (lambda t: t.update({"network.head.scale": torch.tensor(torch.nan)}), "scale' holds NaN"),
         (lambda t: t.update({"network.extra": torch.ones(1)}), "'extra' belongs to no part"),
     ],
 )

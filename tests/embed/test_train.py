@@ -13,27 +13,19 @@ import pytest
 import scipy.linalg
 import torch
 from safetensors.numpy import load_file
+from scipy import sparse
 from threadpoolctl import threadpool_info
 from torch import nn
 
+from training_runs import JOINT, interrupt, model_bytes, read_log
 from wsdhq.data import split_rows
 from wsdhq.embed import TrainConfig, TrainedModel, train
 from wsdhq.embed.heads import HypersphericalHead
 from wsdhq.embed.loop import make_optimiser, rate_factor
+from wsdhq.embed.losses import semantic_metric
 from wsdhq.embed.network import EmbeddingNetwork
+from wsdhq.embed.objectives import make_objective
 from wsdhq.embed.threads import training_threads
-
-MODEL_FILES = ("model.safetensors", "codes.npy", "tags.json")
-
-
-def _bytes(config) -> dict[str, bytes]:
-    folder = config.out
-    return {name: open(f"{folder}/{name}", "rb").read() for name in MODEL_FILES}
-
-
-def _log(config) -> list[dict]:
-    with open(f"{config.out}/log.jsonl", encoding="utf-8") as log:
-        return [json.loads(line) for line in log]
 
 
 def test_a_run_holds_what_it_should(trained):
@@ -45,31 +37,47 @@ def test_a_run_holds_what_it_should(trained):
     tensors = load_file(f"{trained.config.out}/model.safetensors")
     assert tensors["codebooks"].shape == (2, 256, 8)
     assert tensors["codebooks"].dtype == np.float32
-    sphere = tensors["sphere"]
-    np.testing.assert_allclose(tensors["metric"], sphere.T @ sphere, rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(tensors["metric"], np.eye(8))
     # Three forms of each kind merge; the vague words stay apart.
     assert sorted(len(group) for group in trained.model.tags.members) == [1, 1, 3, 3, 3, 3, 3, 3]
 
 
+def test_in_the_papers_objective_the_metric_is_the_covariance_of_the_tags(trained_as_paper):
+    tensors = load_file(f"{trained_as_paper.config.out}/model.safetensors")
+    sphere = tensors["sphere"]
+    np.testing.assert_allclose(tensors["metric"], sphere.T @ sphere, rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(tensors["metric"], trained_as_paper.model.quantizer.metric)
+
+
+LOGGED = {
+    "epoch", "loss", "semantic_loss", "quantisation_loss", "distortion", "learning_rate", "seconds",
+}  # fmt: skip
+
+
 def test_the_log_tells_of_every_epoch(trained):
-    log = _log(trained.config)
+    log = read_log(trained.config)
     assert [record["epoch"] for record in log] == list(range(1, 11))
-    weight = trained.config.quantisation_weight
     for record in log:
-        assert set(record) == {
-            "epoch",
-            "loss",
-            "margin_loss",
-            "quantisation_loss",
-            "distortion",
-            "learning_rate",
-            "seconds",
-        }
+        assert set(record) == LOGGED
+        # In two stages the quantiser comes after all epochs.
+        assert record["quantisation_loss"] is None
+        assert record["distortion"] is None
+        assert record["loss"] == record["semantic_loss"]
+    assert log[-1]["loss"] < 0.9 * log[0]["loss"]
+    assert log[-1]["learning_rate"] < log[0]["learning_rate"]
+
+
+def test_the_log_of_a_joint_training_tells_of_the_quantiser(trained_as_paper):
+    log = read_log(trained_as_paper.config)
+    assert [record["epoch"] for record in log] == list(range(1, 11))
+    weight = trained_as_paper.config.quantisation_weight
+    for record in log:
+        assert set(record) == LOGGED
         assert (record["quantisation_loss"] is None) == (record["epoch"] <= 2)
         assert (record["distortion"] is None) == (record["epoch"] % 2 == 1)
         quantisation = record["quantisation_loss"] or 0.0
-        assert record["loss"] == pytest.approx(record["margin_loss"] + weight * quantisation)
-    assert log[-1]["margin_loss"] < 0.5 * log[0]["margin_loss"]
+        assert record["loss"] == pytest.approx(record["semantic_loss"] + weight * quantisation)
+    assert log[-1]["semantic_loss"] < 0.5 * log[0]["semantic_loss"]
     assert log[-1]["learning_rate"] < log[0]["learning_rate"]
 
 
@@ -102,106 +110,27 @@ def test_training_repeats_to_the_byte_for_a_seed(world, config_for):
     other = config_for(world.folder, "other", seed=1)
     for config in (first, again, other):
         train(config)
-    assert _bytes(first) == _bytes(again)
-    assert _bytes(first)["model.safetensors"] != _bytes(other)["model.safetensors"]
+    assert model_bytes(first) == model_bytes(again)
+    assert model_bytes(first)["model.safetensors"] != model_bytes(other)["model.safetensors"]
     np.testing.assert_equal(
-        [record["loss"] for record in _log(first)], [record["loss"] for record in _log(again)]
+        [record["loss"] for record in read_log(first)],
+        [record["loss"] for record in read_log(again)],
     )
 
 
-class _StopError(Exception):
-    pass
-
-
-def _stop_after(epoch: int):
-    def progress(record):
-        if record["epoch"] == epoch:
-            raise _StopError
-
-    return progress
-
-
-def _interrupt(config, epoch: int, **arguments) -> None:
-    with pytest.raises(_StopError):
-        train(config, progress=_stop_after(epoch), **arguments)
-
-
-@pytest.mark.parametrize("epoch", [1, 2, 3, 4])
-def test_a_resumed_training_equals_an_uninterrupted_one(world, config_for, epoch):
-    whole = config_for(world.folder, "whole")
-    broken = config_for(world.folder, "broken")
-    train(whole)
-    _interrupt(broken, epoch)
-    assert (world.folder / "broken" / "checkpoint.safetensors").exists()
-    # A crash between the log line and the checkpoint leaves a line too many, here a torn one.
-    with open(world.folder / "broken" / "log.jsonl", "a", encoding="utf-8") as log:
-        log.write('{"epoch": 99}\n{"epo')
-    train(broken, resume=True)
-    assert _bytes(whole) == _bytes(broken)
-    losses = [[(r["epoch"], r["loss"], r["distortion"]) for r in _log(c)] for c in (whole, broken)]
-    assert losses[0] == losses[1]
-    assert not (world.folder / "broken" / "checkpoint.safetensors").exists()
-
-
-def test_a_resumed_training_on_images_equals_an_uninterrupted_one(world, config_for):
-    images = world.folder / "images"
-    whole = config_for(world.folder, "whole", images=images, epochs=3, update_every=1)
-    broken = config_for(world.folder, "broken", images=images, epochs=3, update_every=1)
-    train(whole)
-    _interrupt(broken, 1)
-    _interrupt(broken, 2, resume=True)
-    train(broken, resume=True)
-    assert _bytes(whole) == _bytes(broken)
-
-
-def test_resuming_nothing_begins_and_resuming_a_finished_run_loads_it(world, config_for):
-    config = config_for(world.folder, epochs=1)
-    train(config, resume=True)
-    before = _bytes(config)
-    model = train(config, resume=True, progress=lambda record: pytest.fail("trained again"))
-    assert _bytes(config) == before
-    np.testing.assert_array_equal(
-        model.encode(world.features), np.load(world.folder / "run" / "codes.npy")
-    )
-
-
-def test_resuming_with_other_settings_names_the_field(world, config_for):
-    _interrupt(config_for(world.folder), 1)
-    with pytest.raises(ValueError, match=r"gamma: .* begun with 1\.0, cannot .* 2\.0"):
-        train(config_for(world.folder, gamma=2.0), resume=True)
-
-
-@pytest.mark.parametrize("part", ["inputs", "tags", "semantic sphere"])
-def test_resuming_with_other_inputs_is_refused(world, config_for, part):
-    _interrupt(config_for(world.folder), 1)
-    if part == "inputs":
-        world.features[3, 2] += 1
-        np.save(world.folder / "features.npy", world.features.astype(np.float32))
-    elif part == "tags":
-        world.tags[0], world.tags[1] = world.tags[1], world.tags[0] + ["cool"]
-        lines = "".join(json.dumps(words) + "\n" for words in world.tags)
-        (world.folder / "tags.jsonl").write_text(lines)
-    else:
-        path = world.folder / "words.vec"
-        path.write_text(path.read_text().replace("cool ", "cool 1", 1))
-    with pytest.raises(ValueError, match=f"checkpoint.safetensors: the {part} have another"):
-        train(config_for(world.folder), resume=True)
-
-
-def test_a_damaged_checkpoint_is_named(world, config_for):
-    config = config_for(world.folder)
-    _interrupt(config, 1)
-    path = world.folder / "run" / "checkpoint.safetensors"
-    path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(ValueError, match=r"checkpoint\.safetensors: expected a whole"):
-        train(config, resume=True)
-
-
-def test_another_backbone_cannot_take_up_a_checkpoint(world, config_for):
-    config = config_for(world.folder, images=world.folder / "images")
-    _interrupt(config, 1)
-    with pytest.raises(ValueError, match=r"checkpoint\.safetensors: the tensor"):
-        train(config, resume=True, backbone=_Pool(5))
+def test_a_semantic_metric_follows_the_tags_that_are_learnt(world, config_for):
+    learnt = config_for(world.folder, **JOINT | {"tag_rate_factor": 5.0})
+    fixed = config_for(world.folder, "fixed", **JOINT | {"tag_rate_factor": 0.0})
+    spheres = []
+    for config in (learnt, fixed):
+        model = train(config)
+        expected = semantic_metric(model.sphere)
+        np.testing.assert_allclose(model.quantizer.metric, expected, rtol=1e-5, atol=1e-5)
+        stored = load_file(f"{config.out}/model.safetensors")
+        np.testing.assert_array_equal(stored["metric"], model.quantizer.metric)
+        np.testing.assert_array_equal(stored["sphere"], model.sphere)
+        spheres.append(model.sphere)
+    assert np.abs(spheres[0] - spheres[1]).max() > 0.05
 
 
 def test_a_directory_in_use_is_left_alone(world, config_for):
@@ -227,11 +156,11 @@ def test_a_directory_in_use_is_left_alone(world, config_for):
 def test_bad_inputs_do_not_cost_the_run_that_was_there(world, config_for):
     config = config_for(world.folder, epochs=1)
     train(config)
-    before = _bytes(config)
+    before = model_bytes(config)
     np.save(world.folder / "features.npy", world.features[:100].astype(np.float32))
     with pytest.raises(ValueError, match=r"tags\.jsonl has tags for 180 images.*100 rows"):
         train(config, overwrite=True)
-    assert _bytes(config) == before
+    assert model_bytes(config) == before
 
 
 def test_queries_and_rows_without_tags_take_no_part(world, config_for):
@@ -247,7 +176,7 @@ def test_queries_and_rows_without_tags_take_no_part(world, config_for):
     (world.folder / "tags.jsonl").write_text(lines)
     changed = config_for(world.folder, "changed")
     train(changed)
-    assert _bytes(plain)["model.safetensors"] == _bytes(changed)["model.safetensors"]
+    assert model_bytes(plain)["model.safetensors"] == model_bytes(changed)["model.safetensors"]
     codes = [np.load(f"{config.out}/codes.npy") for config in (plain, changed)]
     busy = np.setdiff1d(np.arange(180), idle)
     np.testing.assert_array_equal(codes[0][busy], codes[1][busy])
@@ -290,7 +219,7 @@ def test_outcome_ignores_the_global_seed(world, config_for):
         train(first)
         torch.manual_seed(2)
         train(again)
-    assert _bytes(first) == _bytes(again)
+    assert model_bytes(first) == model_bytes(again)
 
 
 def test_word_vectors_trained_on_the_tags(world, config_for):
@@ -344,13 +273,20 @@ def test_a_backbone_of_the_users_own(world, config_for):
     model = train(config, backbone=_Pool(7))
     again = config_for(world.folder, "again", images=world.folder / "images")
     train(again, backbone=_Pool(7))
-    assert _bytes(config) == _bytes(again)
+    assert model_bytes(config) == model_bytes(again)
     with pytest.raises(ValueError, match="backbone of the user's own"):
         TrainedModel.load(config.out)
     with pytest.raises(ValueError, match=r"the tensor 'backbone\.mix\.bias' has shape"):
         TrainedModel.load(config.out, backbone=_Pool(8))
     loaded = TrainedModel.load(config.out, backbone=_Pool(7))
     np.testing.assert_array_equal(loaded.embed(world.pixels), model.embed(world.pixels))
+
+
+def test_another_backbone_cannot_take_up_a_checkpoint(world, config_for):
+    config = config_for(world.folder, images=world.folder / "images")
+    interrupt(config, 1)
+    with pytest.raises(ValueError, match=r"checkpoint\.safetensors: the tensor"):
+        train(config, resume=True, backbone=_Pool(5))
 
 
 def test_a_frozen_backbone_stays_as_it_is(world, config_for):
@@ -465,15 +401,6 @@ def test_a_bar_is_shown_on_a_terminal_alone(world, config_for, monkeypatch):
     assert silenced.getvalue() == ""
 
 
-def test_a_damaged_log_is_named_with_its_line(world, config_for):
-    config = config_for(world.folder)
-    _interrupt(config, 2)
-    log = world.folder / "run" / "log.jsonl"
-    log.write_text("{}\n" + log.read_text())
-    with pytest.raises(ValueError, match=r"log\.jsonl, line 1: expected a JSON object.*'{}'"):
-        train(config, resume=True)
-
-
 def test_rates_over_the_steps(config_for, tmp_path):
     def factors(**changes):
         config = config_for(tmp_path, **changes)
@@ -490,6 +417,21 @@ def test_rates_over_the_steps(config_for, tmp_path):
     assert cosine[50:] == sorted(cosine[50:], reverse=True)
 
 
+@pytest.mark.parametrize("on", ["features", "images"])
+def test_training_whitens_what_its_head_sees(world, config_for, on):
+    changes = {"epochs": 1} | ({"images": world.folder / "images"} if on == "images" else {})
+    whitened = train(config_for(world.folder, "white", whitening=1.0, **changes))
+    plain = train(config_for(world.folder, "plain", whitening=0.0, **changes))
+    scales = [model.network.head.scale for model in (whitened, plain)]
+    assert torch.equal(scales[1], scales[1][:1].expand_as(scales[1]))
+    assert (scales[0].max() > 1.1 * scales[0].min()).item()
+    if on == "features":
+        rows = split_rows(180, 20)[1]
+        tagged = rows[[bool(world.tags[row]) for row in rows]]
+        deviations = np.load(world.folder / "features.npy")[tagged].std(axis=0, dtype=np.float64)
+        np.testing.assert_allclose(scales[0].numpy(), 1 / deviations, rtol=1e-5)
+
+
 def test_the_head_learns_faster_than_the_backbone():
     network = EmbeddingNetwork(HypersphericalHead(7, 3), _Pool(7))
     config = TrainConfig(
@@ -500,6 +442,25 @@ def test_the_head_learns_faster_than_the_backbone():
     assert head["weight_decay"] == backbone["weight_decay"] == 0.1
     assert {id(p) for p in head["params"]} == {id(p) for p in network.head.parameters()}
     assert {id(p) for p in backbone["params"]} == {id(p) for p in network.backbone.parameters()}
+
+
+def test_learnt_tags_have_their_own_rate_and_do_not_decay():
+    network = EmbeddingNetwork(HypersphericalHead(7, 3))
+    given = {"learning_rate": 0.5, "head_rate_factor": 3, "weight_decay": 0.1}
+    carried = sparse.csr_array(np.eye(4, dtype=bool))
+    for factor in (0.25, 0.0):
+        config = TrainConfig(
+            out="r", tags="t.txt", features="f", loss="tag_softmax", tag_rate_factor=factor, **given
+        )
+        objective = make_objective(config, torch.eye(4, 3), carried)
+        head, *rest = make_optimiser(network, config, objective).param_groups
+        assert (head["base_rate"], head["weight_decay"]) == (1.5, 0.1)
+        if factor == 0:
+            assert rest == []
+            continue
+        (tags,) = rest
+        assert (tags["base_rate"], tags["weight_decay"]) == (0.375, 0.0)
+        assert [id(value) for value in tags["params"]] == [id(objective.sphere)]
 
 
 def test_training_holds_blas_to_its_threads_and_gives_them_back():

@@ -11,7 +11,7 @@ import pytest
 from reproduction import TINY, DeepTagHash, SignHash, write_images
 from wsdhq.data import read_tags
 from wsdhq.embed import TrainConfig, TrainedModel, train
-from wsdhq.embed.variants import VARIANTS
+from wsdhq.embed.variants import VARIANTS, variant_settings
 from wsdhq.evaluation import evaluate_groupings
 from wsdhq.quant import AQDIndex
 from wsdhq.reproduce import Listener, Work
@@ -85,10 +85,11 @@ def test_deep_baselines_learn_from_images_through_the_backbone(source, work, mon
     assert BaselineMethod("LSH", SignHash).identity(cell, materials)["inputs"]["kind"] == "features"
 
 
-def test_an_embedding_is_what_training_by_hand_gives(source, work, tmp_path):
+@pytest.mark.parametrize("name", ["WSDHQ", "WSDHQ_2"])
+def test_an_embedding_is_what_training_by_hand_gives(name, source, work, tmp_path):
     materials = source.materials(1)
-    cell = Cell("WSDHQ", 16, 1)
-    ranked = embedding(source).compute(cell, materials, work)
+    cell = Cell(name, 16, 1)
+    ranked = embedding(source, name).compute(cell, materials, work)
     values = np.load(source.features)
     np.save(tmp_path / "train.npy", values[materials.train])
     tags = [json.dumps(materials.dataset.tags[row]) + "\n" for row in materials.train]
@@ -96,7 +97,8 @@ def test_an_embedding_is_what_training_by_hand_gives(source, work, tmp_path):
     model = train(
         TrainConfig(
             out=tmp_path / "run", features=tmp_path / "train.npy", tags=tmp_path / "train.jsonl",
-            word_vectors=materials.word_vector_file, bits=16, seed=1, threads=1, **TINY,
+            word_vectors=materials.word_vector_file, bits=16, seed=1, threads=1,
+            **variant_settings(name, TINY),
         )
     )  # fmt: skip
     index = AQDIndex(model.quantizer)
@@ -107,7 +109,7 @@ def test_an_embedding_is_what_training_by_hand_gives(source, work, tmp_path):
     assert np.array_equal(ours[0], theirs[0])
     # The run stays until its figures are kept.
     assert {path.name for path in work.runs.iterdir()} == {
-        "WSDHQ-16bits-seed1", "WSDHQ-16bits-seed1.json",
+        f"{name}-16bits-seed1", f"{name}-16bits-seed1.json",
     }  # fmt: skip
     config = TrainedModel.load(work.runs / cell.file_stem).config
     assert config.num_queries == 0
@@ -205,6 +207,7 @@ def test_variants_differ_in_nothing_but_their_changes(name, source):
     variant = embedding(source, name).identity(Cell(name, 8, 0), materials)
     expected = {**usual, "settings": {**usual["settings"], **VARIANTS[name].settings}}
     assert variant == expected
+    assert (variant == usual) == (name == "WSDHQ")
     # As JSON keeps it, it is still the same.
     assert json.loads(json.dumps(variant)) == variant
 

@@ -208,7 +208,8 @@ class DeepBit(DeepHashing):
         self, network: EmbeddingNetwork, inputs: Tensor
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         if network.backbone is None:
-            deviation = self.noise / float(network.head.scale)
+            # Nothing is whitened here: all dimensions have the same scale.
+            deviation = self.noise / float(network.head.scale[0])
             return (
                 inputs + deviation * torch.randn(inputs.shape),
                 inputs + deviation * torch.randn(inputs.shape),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import typer
@@ -23,17 +23,6 @@ from wsdhq.quant import AQDIndex
 
 __all__ = ["demo"]
 
-# The folder holds few images of few kinds: words of fewer dimensions and fewer negatives than
-# for users' collections, and a network that starts from nothing learns faster.
-_SETTINGS: dict[str, Any] = {
-    "image_size": 64,
-    "word_dim": 64,
-    "batch_size": 64,
-    "learning_rate": 2e-3,
-    "head_rate_factor": 3.0,
-    "num_negatives": 60,
-    "update_every": 4,
-}
 _WORDS = ["boat", "sea"]
 _RESULTS_SHOWN = 5
 
@@ -60,7 +49,6 @@ def demo(
         epochs=epochs,
         seed=seed,
         threads=threads,
-        **_SETTINGS,
     )
     check_folder_of(out)
     say(f"1/5 drawing {num_images} images, tagged as careless users would, in {folder}")

@@ -145,7 +145,7 @@ def _report(evaluation: Evaluation, title: str | None) -> ReportData:
         training=curves_from_log(
             evaluation.run.read_log(),
             {
-                "margin_loss": "margin loss",
+                "semantic_loss": "loss of the tags",
                 "quantisation_loss": "quantisation loss",
                 "distortion": "distortion of the codes",
             },

@@ -14,7 +14,7 @@ from wsdhq.embed import TrainConfig
 from wsdhq.embed import train as train_run
 from wsdhq.embed.presets import PRESETS, preset_settings
 from wsdhq.embed.run_directory import RunDirectory
-from wsdhq.embed.variants import VARIANTS, variant_settings
+from wsdhq.embed.variants import PIECES, VARIANTS, Variant, find_variant
 
 __all__ = ["train"]
 
@@ -27,10 +27,14 @@ def train(
     features: Features = None,
     images: Images = None,
     preset: Annotated[
-        str | None, typer.Option(help=f"Settings to begin with: {', '.join(PRESETS)}.")
+        str | None, typer.Option(help=f"The paper's settings for a data set: {', '.join(PRESETS)}.")
     ] = None,
     variant: Annotated[
-        str | None, typer.Option(help=f"Variant of the method: {', '.join(VARIANTS)}.")
+        str | None,
+        typer.Option(
+            help=f"The paper's method or a variant of it: {', '.join(VARIANTS)}; or the default "
+            f"with a piece changed: {', '.join(PIECES)}."
+        ),
     ] = None,
     bits: Annotated[int | None, typer.Option(help="Length of a code: 8, 16, 24, 32, ...")] = None,
     word_vectors: Annotated[
@@ -96,12 +100,16 @@ def train(
             settings[name] = value if value else None
     settings.update(read_settings(setting or [], {*settings, "out", "tags"}))
     begun: dict[str, Any] = {}
-    if preset is not None:
-        with about("--preset"):
-            begun |= preset_settings(preset, images="images" in settings)
+    chosen: Variant | None = None
     if variant is not None:
         with about("--variant"):
-            begun |= variant_settings(variant)
+            chosen = find_variant(variant)
+    if preset is not None:
+        of_the_paper = chosen is None or chosen.of_the_paper
+        with about("--preset"):
+            begun = preset_settings(preset, images="images" in settings, objective=of_the_paper)
+    if chosen is not None:
+        begun = chosen.over(begun)
     if ("features" in settings) == ("images" in settings):
         one_input(features, images)
     config = TrainConfig(out=str(out), tags=str(tags), **{**begun, **settings})

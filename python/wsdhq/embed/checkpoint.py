@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from wsdhq._files import atomic_path
+from wsdhq.quant import AdditiveQuantizer
 
 __all__ = [
     "Checkpoint",
@@ -26,8 +27,10 @@ __all__ = [
     "write_tensors",
 ]
 
-_FORMAT = "wsdhq checkpoint 1"
+_FORMAT = "wsdhq checkpoint 2"
 _METADATA = "wsdhq"
+# All of them, or before the first code update none.
+_QUANTISED = ("codes", "codebooks", "metric")
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,23 +45,31 @@ class Checkpoint:
         Names what was trained on: see `wsdhq.embed.training`.
     weights : dict of Tensor
         State of the network.
+    objective : dict of Tensor
+        State of the objective: the tags' places, where they are learnt.
     optimiser : dict of Tensor
         State of the optimiser, "index.name".
     codes : (n, M) uint8 or None
         Codes of the training rows; None before the first code update.
     codebooks : (M, K, D) float32 or None
         Codebooks at that time.
+    metric : (D, D) float32 or None
+        The quantiser's metric since that time: tags that are learnt have moved on.
     """
 
     epoch: int
     fingerprint: str
     weights: dict[str, Tensor]
+    objective: dict[str, Tensor]
     optimiser: dict[str, Tensor]
     codes: NDArray[np.uint8] | None
     codebooks: NDArray[np.float32] | None
+    metric: NDArray[np.float32] | None
 
-    def restore(self, network: nn.Module, optimiser: Optimizer, source: str) -> None:
-        """Put the state back into a network and an optimiser of the same structure.
+    def restore(
+        self, network: nn.Module, objective: nn.Module, optimiser: Optimizer, source: str
+    ) -> None:
+        """Put the state back into a network, objective and optimiser of the same structure.
 
         Raises
         ------
@@ -66,6 +77,7 @@ class Checkpoint:
             The tensors do not fit; the message names `source`.
         """
         load_weights(network, self.weights, source)
+        load_weights(objective, self.objective, source)
         state = optimiser.state_dict()
         count = sum(len(group["params"]) for group in state["param_groups"])
         entries: dict[int, dict[str, Tensor]] = {}
@@ -75,7 +87,7 @@ class Checkpoint:
         if any(index >= count for index in entries):
             raise ValueError(
                 f"{source}: has optimiser states for {max(entries) + 1} parameters, "
-                f"the network has {count}"
+                f"the training has {count}"
             )
         optimiser.load_state_dict({"state": entries, "param_groups": state["param_groups"]})
 
@@ -86,22 +98,25 @@ def write_checkpoint(
     epoch: int,
     fingerprint: str,
     network: nn.Module,
+    objective: nn.Module,
     optimiser: Optimizer,
     codes: NDArray[np.uint8] | None,
-    codebooks: NDArray[np.float32] | None,
+    quantiser: AdditiveQuantizer,
 ) -> None:
-    """Write a checkpoint, whole or not at all.
+    """Write a checkpoint, whole or not at all; of the quantiser only where there are codes.
 
     Everything random in an epoch is drawn from streams keyed by (seed, epoch), so that there
     is no state of a generator to keep.
     """
     tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
+    tensors |= {f"objective.{name}": value for name, value in objective.state_dict().items()}
     for index, entry in optimiser.state_dict()["state"].items():
         for key, value in entry.items():
             tensors[f"optimiser.{index}.{key}"] = torch.as_tensor(value)
-    if codes is not None and codebooks is not None:
+    if codes is not None:
         tensors["codes"] = torch.from_numpy(codes)
-        tensors["codebooks"] = torch.from_numpy(codebooks.copy())
+        tensors["codebooks"] = torch.from_numpy(quantiser.codebooks.copy())
+        tensors["metric"] = torch.from_numpy(quantiser.metric)
     metadata = {"format": _FORMAT, "epoch": str(epoch), "fingerprint": fingerprint}
     write_tensors(path, tensors, metadata)
 
@@ -119,14 +134,19 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     tensors, metadata = read_tensors(path)
     if metadata.get("format") != _FORMAT:
         raise ValueError(f"{path}: expected the format {_FORMAT!r}, got {metadata.get('format')!r}")
-    codes, codebooks = tensors.get("codes"), tensors.get("codebooks")
+    quantised = {name: tensors[name].numpy() for name in _QUANTISED if name in tensors}
+    if quantised and len(quantised) < len(_QUANTISED):
+        missing = next(name for name in _QUANTISED if name not in quantised)
+        raise ValueError(f"{path}: the tensor {missing!r} is missing")
     return Checkpoint(
         epoch=int(metadata["epoch"]),
         fingerprint=metadata["fingerprint"],
         weights=_with_prefix(tensors, "network."),
+        objective=_with_prefix(tensors, "objective."),
         optimiser=_with_prefix(tensors, "optimiser."),
-        codes=None if codes is None else codes.numpy(),
-        codebooks=None if codebooks is None else codebooks.numpy(),
+        codes=quantised.get("codes"),
+        codebooks=quantised.get("codebooks"),
+        metric=quantised.get("metric"),
     )
 
 
@@ -176,7 +196,7 @@ def load_weights(network: nn.Module, weights: dict[str, Tensor], source: str) ->
     """
     expected = network.state_dict()
     for name in sorted(expected.keys() ^ weights.keys()):
-        problem = "is missing" if name in expected else "belongs to no part of the network"
+        problem = "is missing" if name in expected else "belongs to no part of the model"
         raise ValueError(f"{source}: the tensor {name!r} {problem}")
     for name, value in weights.items():
         if value.shape != expected[name].shape:

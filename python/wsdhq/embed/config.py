@@ -15,8 +15,14 @@ __all__ = ["TrainConfig"]
 
 SCHEDULES = ("cosine", "constant", "halving")
 RELAXATIONS = ("codebooks", "data", None)
-LOSSES = ("adaptive_margin", "fixed_margin", "batch_hinge")
+LOSSES = ("tag_softmax", "adaptive_margin", "fixed_margin", "batch_hinge")
+QUANTISER_METRICS = ("identity", "semantic")
 EVALUATION_CROPS = ("centre", "ten")
+
+# Steps in an epoch, where that leaves batches of a good size.
+_STEPS = 160
+# Head to backbone, in rates: where the head learns alone, and beside a backbone.
+_ALONE, _BESIDE = 3.5, 1.0
 
 # TOML has no null: None is written as this word where leaving the key out would mean
 # another default.
@@ -56,13 +62,19 @@ class TrainConfig:
         (`wsdhq.data.split_rows` over all input rows, readable or not).
     num_train : int or None
         Rows of the database to train on, drawn by the same permutation; None takes all.
-    epochs, batch_size : int
-        Passes over the training rows, images per step (batches are of nearly equal size).
+    epochs : int
+        Passes over the training rows.
+    batch_size : int or None
+        Images per step at most (batches are of nearly equal size). None takes a 160th of the
+        training rows, as a power of two from 64 to 256: small collections need steps, large ones
+        neighbours in the batch.
     learning_rate : float
         Rate of Adam for the backbone. The default suits one trained from scratch; a
         backbone trained before is better served by a tenth of it.
-    head_rate_factor : float
-        The head learns with `head_rate_factor * learning_rate`, in features mode too.
+    head_rate_factor : float or None
+        The head learns with `head_rate_factor * learning_rate`, in features mode too. None is
+        3.5 there, where the head learns alone, and 1 beside a backbone: a head that runs ahead
+        of it settles on features that mean nothing yet.
     schedule : {"cosine", "constant", "halving"}
         Rate over the steps: rising during the first twentieth and falling to 0 along a half
         cosine, constant, or halved after every `halve_every` steps.
@@ -70,17 +82,35 @@ class TrainConfig:
         Steps between halvings, for "halving" only.
     weight_decay : float
         Decoupled weight decay, scaled by the rate of each group.
+    whitening : float
+        How far features are whitened before the head, 0 .. 1: each dimension is divided by its
+        standard deviation to this power. 0 keeps the geometry of the backbone.
     hidden_dim : int or None
         Width of the head's hidden layer; None is the paper's linear head.
     dropout : float
         Dropout before the last layer of the head, 0 <= dropout < 1.
     normalise : bool
         Whether tags and images are brought to unit norm. False keeps their norms and takes
-        inner products for cosines, in training, quantiser and search (the paper's WSDHQ_N).
-    loss : {"adaptive_margin", "fixed_margin", "batch_hinge"}
-        The semantics-preserving loss (`wsdhq.embed.objectives`): the paper's adaptive cosine
-        margin, the same with one margin for all pairs of tags, or the hinge of WDHT between
-        the mean tag vectors of a batch (the paper's WSDHQ_L).
+        inner products for cosines, in training, quantiser and search (the paper's WSDHQ_N);
+        not with "tag_softmax".
+    loss : {"tag_softmax", "adaptive_margin", "fixed_margin", "batch_hinge"}
+        The semantics-preserving loss (`wsdhq.embed.objectives`): softmax over tags and over
+        neighbours; the paper's adaptive cosine margin; the same with one margin for all pairs of
+        tags; or the hinge of WDHT between the mean tag vectors of a batch (the paper's WSDHQ_L).
+    temperature : float
+        Of the softmax over tags in "tag_softmax", above 0: low ones tell similar tags apart,
+        high ones let them share a place.
+    neighbour_weight : float
+        Weight of the softmax over neighbours in "tag_softmax"; 0 leaves it out.
+    neighbour_temperature : float
+        Of that softmax, above 0: low ones look at the nearest images, high ones draw whole kinds
+        together.
+    plausibility : float
+        How much "tag_softmax" doubts tags that an image gives no sign of: their weights are
+        multiplied by the probability that the network gives them, to this power. 0 trusts all.
+    tag_rate_factor : float
+        In "tag_softmax" the tags' own places on the sphere learn with `tag_rate_factor` times the
+        head's rate; 0 leaves them where the word vectors put them.
     margin : float or None
         Margin of the losses that have a fixed one. None: 2^(1 - gamma), which the adaptive
         margin gives to unrelated tags, for "fixed_margin"; 0.2, that of WDHT, for
@@ -90,8 +120,11 @@ class TrainConfig:
     num_negatives : int or None
         Hardest tags taken as negatives per image; None takes all, as the released code.
     quantisation_weight : float
-        lambda, the weight of the cosine quantisation loss with Sigma as a sum over tags. With
-        0 codes and codebooks are learnt once, at the end (the paper's WSDHQ_2, two-stage).
+        lambda, the weight of the quantisation loss `(r - r^)^T Sigma (r - r^)`. With 0 codes and
+        codebooks are learnt once, at the end (the paper's WSDHQ_2, two-stage).
+    quantiser_metric : {"identity", "semantic"}
+        Sigma of the quantiser and of its loss: plain squared distance, or the paper's sum of
+        `s s^T` over the tags, where lambda is smaller by the eigenvalues of that sum.
     update_every : int
         Epochs between updates of codes and codebooks.
     relaxation : {"codebooks", "data", None}
@@ -146,20 +179,27 @@ class TrainConfig:
     split_seed: int = 0
     num_train: int | None = None
     epochs: int = 15
-    batch_size: int = 256
-    learning_rate: float = 1e-3
-    head_rate_factor: float = 10.0
+    batch_size: int | None = None
+    learning_rate: float = 2e-3
+    head_rate_factor: float | None = None
     schedule: str = "cosine"
     halve_every: int = 300
     weight_decay: float = 0.0
-    hidden_dim: int | None = 512
+    whitening: float = 0.5
+    hidden_dim: int | None = 1024
     dropout: float = 0.2
     normalise: bool = True
-    loss: str = "adaptive_margin"
+    loss: str = "tag_softmax"
+    temperature: float = 0.15
+    neighbour_weight: float = 0.5
+    neighbour_temperature: float = 0.3
+    plausibility: float = 0.5
+    tag_rate_factor: float = 1.0
     margin: float | None = None
     gamma: float = 1.0
     num_negatives: int | None = 1000
-    quantisation_weight: float = 1e-4
+    quantisation_weight: float = 0.0
+    quantiser_metric: str = "identity"
     update_every: int = 2
     relaxation: str | None = "codebooks"
     seed: int = 0
@@ -190,11 +230,14 @@ class TrainConfig:
             self._check_at_least(name, 1)
         for name in ("num_queries", "split_seed", "seed", "num_neighbours", "margin"):
             self._check_at_least(name, 0)
-        for name in ("weight_decay", "quantisation_weight"):
+        for name in ("weight_decay", "quantisation_weight", "neighbour_weight"):
+            self._check_at_least(name, 0)
+        for name in ("plausibility", "tag_rate_factor"):
             self._check_at_least(name, 0)
         for name in ("learning_rate", "head_rate_factor", "gamma"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
+            self._check_above_zero(name)
+        for name in ("temperature", "neighbour_temperature"):
+            self._check_above_zero(name)
         self._check_at_least("radius", 0)
         self._check_at_least("image_size", 16)
         self._check_at_least("crop_size", 16)
@@ -213,7 +256,15 @@ class TrainConfig:
             raise ValueError(f"dropout must be in 0 <= dropout < 1, got {self.dropout}")
         self._check_choice("schedule", SCHEDULES)
         self._check_choice("relaxation", RELAXATIONS)
+        if not 0 <= self.whitening <= 1:
+            raise ValueError(f"whitening must be in 0 .. 1, got {self.whitening}")
         self._check_choice("loss", LOSSES)
+        self._check_choice("quantiser_metric", QUANTISER_METRICS)
+        if self.loss == "tag_softmax" and not self.normalise:
+            raise ValueError(
+                "normalise must be true for the loss 'tag_softmax', which takes products for "
+                "cosines; got false"
+            )
         self._check_choice("evaluation_crops", EVALUATION_CROPS)
         kind, _, number = self.device.partition(":")
         if self.device != "cpu" and (kind != "cuda" or (number and not number.isdigit())):
@@ -223,6 +274,20 @@ class TrainConfig:
     def num_codebooks(self) -> int:
         """Codebooks of 256 codewords, one per byte of a code."""
         return self.bits // 8
+
+    @property
+    def head_rate(self) -> float:
+        """The head's learning rate: see `head_rate_factor`."""
+        factor = self.head_rate_factor
+        if factor is None:
+            factor = _ALONE if self.images is None else _BESIDE
+        return self.learning_rate * factor
+
+    def batch_size_for(self, num_rows: int) -> int:
+        """Images per step, where there are `num_rows` to train on: see `batch_size`."""
+        if self.batch_size is not None:
+            return self.batch_size
+        return int(2 ** round(math.log2(min(max(num_rows / _STEPS, 64), 256))))
 
     def to_toml(self) -> str:
         """The settings as TOML, paths as they were given.
@@ -310,6 +375,11 @@ class TrainConfig:
         value = getattr(self, name)
         if value is not None and value < smallest:
             raise ValueError(f"{name} must be at least {smallest}, got {value}")
+
+    def _check_above_zero(self, name: str) -> None:
+        value = getattr(self, name)
+        if value is not None and value <= 0:
+            raise ValueError(f"{name} must be above 0, got {value}")
 
     def _check_choice(self, name: str, choices: tuple[str | None, ...]) -> None:
         value = getattr(self, name)

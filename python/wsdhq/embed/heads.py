@@ -14,6 +14,8 @@ from torch.nn import functional
 __all__ = ["HypersphericalHead"]
 
 _ROWS_PER_BLOCK = 8192
+# Of the mean variance: what a dimension is taken to vary at least when it is whitened.
+_LEAST_SHARE = 1e-4
 
 
 class HypersphericalHead(nn.Module):
@@ -21,9 +23,9 @@ class HypersphericalHead(nn.Module):
 
     Without `normalise` the norm stays: `r = tanh(W v + b)`.
 
-    Features are first shifted and scaled by two stored buffers (`shift`, (F,), and `scale`,
-    a scalar; identity until `fit_scaling`), so that backbones of any magnitude meet
-    the tanh where it is neither linear nor saturated.
+    Features are first shifted and scaled by two stored buffers (`shift` and `scale`, (F,);
+    identity until `fit_scaling`), so that backbones of any magnitude meet the tanh where it is
+    neither linear nor saturated.
 
     Parameters
     ----------
@@ -66,7 +68,7 @@ class HypersphericalHead(nn.Module):
         self.dim = dim
         self.normalise = normalise
         self.register_buffer("shift", torch.zeros(in_dim))
-        self.register_buffer("scale", torch.ones(()))
+        self.register_buffer("scale", torch.ones(in_dim))
         self.hidden = None if hidden_dim is None else nn.Linear(in_dim, hidden_dim)
         self.dropout = nn.Dropout(dropout)
         self.transform = nn.Linear(hidden_dim or in_dim, dim)
@@ -92,39 +94,57 @@ class HypersphericalHead(nn.Module):
         return functional.normalize(embeddings, dim=1) if self.normalise else embeddings
 
     def fit_scaling(
-        self, features: NDArray[np.floating[Any]], rows: NDArray[np.int64] | None = None
+        self,
+        features: NDArray[np.floating[Any]],
+        rows: NDArray[np.int64] | None = None,
+        whitening: float = 0.0,
     ) -> None:
         """Set the buffers: features centred, with a mean square of 1 per dimension.
 
-        One scale for all dimensions keeps the geometry of the backbone. Sums are taken in
-        float64, block by block, so that `features` may be a memory map.
+        Sums are taken in float64, block by block, so that `features` may be a memory map.
 
         Parameters
         ----------
         features : array, (N, F), floating point
         rows : array of int64, optional
             The rows to look at (training rows); all by default.
+        whitening : float
+            0 .. 1. With 0 one scale for all dimensions keeps the geometry of the features; with
+            1 each has unit variance; between them deviations are divided by their power.
 
         Raises
         ------
         ValueError
-            `features` has another width than the head, or there is no row to look at.
+            `features` has another width than the head, there is no row to look at, or
+            `whitening` is out of range.
         """
         if features.ndim != 2 or features.shape[1] != self.in_dim:
             raise ValueError(f"features must have shape (N, {self.in_dim}), got {features.shape}")
+        if not 0 <= whitening <= 1:
+            raise ValueError(f"whitening must be in 0 .. 1, got {whitening}")
         count = len(features) if rows is None else len(rows)
         if count == 0:
             raise ValueError("features: at least one row is needed to fit the scaling, got none")
-        total = np.zeros(self.in_dim)
-        squares = 0.0
+        total, squares = np.zeros(self.in_dim), np.zeros(self.in_dim)
         # Squares are taken about the first row: large common offsets would cancel badly.
         origin = features[0 if rows is None else rows[0]].astype(np.float64)
         for start in range(0, count, _ROWS_PER_BLOCK):
             block = slice(start, start + _ROWS_PER_BLOCK)
             values = features[block if rows is None else rows[block]].astype(np.float64) - origin
             total += values.sum(axis=0)
-            squares += float(np.vdot(values, values))
+            squares += np.einsum("nf,nf->f", values, values)
         offset = total / count
-        variance = (squares / count - float(offset @ offset)) / self.in_dim
         self.shift.copy_(torch.from_numpy(origin + offset))
-        self.scale.fill_(1.0 / math.sqrt(variance) if variance > 1e-30 else 1.0)
+        variances = np.maximum(squares / count - offset * offset, 0.0)
+        self.scale.copy_(torch.from_numpy(_scale(variances, whitening)))
+
+
+def _scale(variances: NDArray[np.float64], whitening: float) -> NDArray[np.float64]:
+    mean = float(variances.mean())
+    if mean <= 1e-30:
+        return np.ones_like(variances)
+    # Dimensions that hardly vary hold noise, or nothing: not to be blown up without limit.
+    floored = np.maximum(variances, _LEAST_SHARE * mean)
+    scale = floored ** (-whitening / 2)
+    scale /= math.sqrt(float((variances * scale * scale).mean()))
+    return np.asarray(scale)

@@ -19,14 +19,15 @@ from wsdhq.embed.config import TrainConfig
 from wsdhq.embed.inputs import TrainingInputs
 from wsdhq.embed.losses import cosine_quantization
 from wsdhq.embed.network import EmbeddingNetwork, evaluation_mode
-from wsdhq.embed.objectives import semantic_loss
-from wsdhq.embed.quantisation import fit_quantizer
+from wsdhq.embed.objectives import Objective
+from wsdhq.embed.quantisation import fit_quantizer, make_quantizer, quantiser_metric
 from wsdhq.embed.views import centre_crop
 from wsdhq.quant import AdditiveQuantizer
 
 __all__ = [
     "TrainingState",
     "TrainingTask",
+    "follow_sphere",
     "make_optimiser",
     "rate_factor",
     "seeded",
@@ -55,16 +56,12 @@ class TrainingTask:
         The rows trained on: no queries, and at least one tag each.
     positives : (n, T') bool, sparse
         Which merged tags each of those rows carries.
-    sphere : Tensor, (T', D), float32
-    metric : Tensor, (D, D), float32
     device : torch.device
     """
 
     inputs: TrainingInputs
     rows: NDArray[np.int64]
     positives: csr_matrix
-    sphere: Tensor
-    metric: Tensor
     device: torch.device
 
 
@@ -75,6 +72,8 @@ class TrainingState:
     Attributes
     ----------
     network : EmbeddingNetwork
+    objective : Objective
+        With the tags' places, which may be learnt too.
     optimiser : torch.optim.Optimizer
     quantiser : AdditiveQuantizer
     codes : (n, M) uint8 or None
@@ -84,15 +83,22 @@ class TrainingState:
     """
 
     network: EmbeddingNetwork
+    objective: Objective
     optimiser: torch.optim.Optimizer
     quantiser: AdditiveQuantizer
     codes: NDArray[np.uint8] | None = None
     epoch: int = 0
 
 
-def make_optimiser(network: EmbeddingNetwork, config: TrainConfig) -> torch.optim.Optimizer:
-    """Adam with decoupled weight decay; the head learns `head_rate_factor` times as fast."""
-    head_rate = config.learning_rate * config.head_rate_factor
+def make_optimiser(
+    network: EmbeddingNetwork, config: TrainConfig, objective: Objective | None = None
+) -> torch.optim.Optimizer:
+    """Adam with decoupled weight decay; the head learns `head_rate_factor` times as fast.
+
+    Tags that `objective` learns have `tag_rate_factor` times the head's rate, and no decay: only
+    their directions matter.
+    """
+    head_rate = config.head_rate
     groups: list[dict[str, Any]] = [
         {"params": list(network.head.parameters()), "base_rate": head_rate}
     ]
@@ -100,6 +106,11 @@ def make_optimiser(network: EmbeddingNetwork, config: TrainConfig) -> torch.opti
         parameters = [value for value in network.backbone.parameters() if value.requires_grad]
         if parameters:
             groups.append({"params": parameters, "base_rate": config.learning_rate})
+    if objective is not None and objective.refines_sphere:
+        rate = head_rate * config.tag_rate_factor
+        groups.append(
+            {"params": list(objective.parameters()), "base_rate": rate, "weight_decay": 0.0}
+        )
     return torch.optim.AdamW(groups, lr=head_rate, weight_decay=config.weight_decay)
 
 
@@ -150,7 +161,7 @@ def train_epoch(
     Returns
     -------
     dict
-        Means over the images of the epoch: "loss", "margin_loss", "quantisation_loss" (None
+        Means over the images of the epoch: "loss", "semantic_loss", "quantisation_loss" (None
         before the first code update, where lambda counts as 0).
 
     Raises
@@ -161,17 +172,18 @@ def train_epoch(
     generator = torch.Generator().manual_seed(_stream(config.seed, state.epoch, ROW_ORDER))
     order = torch.randperm(len(task.rows), generator=generator).numpy()
     # Batches of nearly equal size: a last batch of one image would break batch normalisation.
-    batches = np.array_split(order, math.ceil(len(order) / config.batch_size))
+    batches = np.array_split(order, math.ceil(len(order) / config.batch_size_for(len(order))))
     num_steps = config.epochs * len(batches)
-    sums = {"loss": 0.0, "margin_loss": 0.0, "quantisation_loss": 0.0}
+    sums = {"loss": 0.0, "semantic_loss": 0.0, "quantisation_loss": 0.0}
 
     state.network.train()
     with seeded(config.seed, state.epoch, TORCH_NOISE, device=task.device):
         for number, batch in enumerate(batches):
-            factor = rate_factor(config, state.epoch * len(batches) + number, num_steps)
+            step = state.epoch * len(batches) + number
+            factor = rate_factor(config, step, num_steps)
             for group in state.optimiser.param_groups:
                 group["lr"] = factor * group["base_rate"]
-            losses = _losses(state, task, config, batch, generator)
+            losses = _losses(state, task, config, batch, generator, step / num_steps)
             total = losses["loss"]
             if not torch.isfinite(total):
                 raise ValueError(
@@ -200,6 +212,7 @@ def _losses(
     config: TrainConfig,
     batch: NDArray[np.int64],
     generator: torch.Generator,
+    progress: float,
 ) -> dict[str, Tensor]:
     inputs = task.inputs.batch(task.rows[batch])
     if state.network.backbone is not None and config.augment:
@@ -208,21 +221,22 @@ def _losses(
         inputs = centre_crop(inputs, config.crop_size)
     embeddings = state.network(inputs.to(task.device))
     positives = torch.from_numpy(task.positives[batch].toarray()).to(task.device)
-    semantic = semantic_loss(config, embeddings, task.sphere, positives)
+    semantic = state.objective(embeddings, positives, progress)
     if state.codes is None:
-        return {"loss": semantic, "margin_loss": semantic}
+        return {"loss": semantic, "semantic_loss": semantic}
     reconstructions = torch.from_numpy(state.quantiser.decode(state.codes[batch]))
-    quantisation = cosine_quantization(embeddings, reconstructions.to(task.device), task.metric)
+    metric = torch.from_numpy(state.quantiser.metric).to(task.device)
+    quantisation = cosine_quantization(embeddings, reconstructions.to(task.device), metric)
     return {
         "loss": semantic + config.quantisation_weight * quantisation,
-        "margin_loss": semantic,
+        "semantic_loss": semantic,
         "quantisation_loss": quantisation,
     }
 
 
 def training_embeddings(state: TrainingState, task: TrainingTask) -> NDArray[np.float32]:
     """Embed the training rows as they are now, (n, D) float32, without gradient."""
-    embeddings = np.empty((len(task.rows), task.sphere.shape[1]), dtype=np.float32)
+    embeddings = np.empty((len(task.rows), state.network.head.dim), dtype=np.float32)
     step = state.network.evaluation_batch
     with evaluation_mode(state.network):
         for start in range(0, len(task.rows), step):
@@ -232,7 +246,7 @@ def training_embeddings(state: TrainingState, task: TrainingTask) -> NDArray[np.
     return embeddings
 
 
-def update_quantiser(state: TrainingState, task: TrainingTask) -> float:
+def update_quantiser(state: TrainingState, task: TrainingTask, config: TrainConfig) -> float:
     """Update codebooks and codes to the current embeddings (method section 4, B and C).
 
     The first time codebooks are initialised; later both start from the codes there are.
@@ -240,11 +254,21 @@ def update_quantiser(state: TrainingState, task: TrainingTask) -> float:
     Returns
     -------
     float
-        Mean distortion under the semantic metric.
+        Mean distortion under the quantiser's metric.
     """
     embeddings = training_embeddings(state, task)
+    follow_sphere(state, config)
     state.codes = fit_quantizer(state.quantiser, embeddings, state.codes)
     return float(state.quantiser.distortion(embeddings, state.codes))
+
+
+def follow_sphere(state: TrainingState, config: TrainConfig) -> None:
+    """Give the quantiser the metric of the tags where they are now, if they move and it counts."""
+    if not state.objective.refines_sphere or config.quantiser_metric == "identity":
+        return
+    metric = quantiser_metric(config, state.objective.current_sphere().cpu().numpy())
+    codebooks = None if state.codes is None else state.quantiser.codebooks
+    state.quantiser = make_quantizer(config, metric, codebooks)
 
 
 def _stream(*keys: int) -> int:

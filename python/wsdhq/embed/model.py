@@ -61,7 +61,7 @@ class TrainedModel:
     network : EmbeddingNetwork
         In evaluation mode.
     quantizer : AdditiveQuantizer
-        Its metric is the semantic metric.
+        Its metric is the one that `config.quantiser_metric` names.
     tags : SemanticSphere
         Merged tags: members of each group, and the group of each tag.
     """
@@ -80,7 +80,10 @@ class TrainedModel:
 
     @property
     def sphere(self) -> NDArray[np.float32]:
-        """The semantic sphere, (T', D) float32: unit rows, unless `config.normalise` is False."""
+        """The semantic sphere, (T', D) float32, as training left it.
+
+        Unit rows, unless `config.normalise` is False.
+        """
         return self.tags.sphere
 
     @property

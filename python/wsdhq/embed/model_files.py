@@ -20,7 +20,6 @@ from wsdhq.embed.checkpoint import load_weights, read_tensors, write_tensors
 from wsdhq.embed.config import TrainConfig
 from wsdhq.embed.devices import usable_device
 from wsdhq.embed.heads import HypersphericalHead
-from wsdhq.embed.losses import semantic_metric
 from wsdhq.embed.network import EmbeddingNetwork, backbone_width
 from wsdhq.embed.quantisation import CODEBOOK_SIZE, make_quantizer
 from wsdhq.embed.run_directory import RUN_FILES, RunDirectory
@@ -106,7 +105,7 @@ def write_model(
     write_json(run.file("tags.json"), tags.to_json())
     tensors = {_PREFIX + name: value for name, value in network.state_dict().items()}
     tensors["codebooks"] = torch.from_numpy(np.array(quantizer.codebooks))
-    tensors["metric"] = torch.from_numpy(semantic_metric(tags.sphere))
+    tensors["metric"] = torch.from_numpy(_metric_of(quantizer))
     tensors["sphere"] = torch.from_numpy(np.array(tags.sphere))
     write_tensors(
         run.file("model.safetensors"),
@@ -156,6 +155,10 @@ def read_model(
     shift = weights.get("head.shift")
     if shift is None or shift.ndim != 1:
         raise ValueError(f"{source}: expected the tensor {_PREFIX + 'head.shift'!r}, (F,)")
+    scale = weights.get("head.scale")
+    if scale is not None and scale.ndim == 0:
+        # Runs from before there was whitening have one scale for all dimensions.
+        weights["head.scale"] = scale.expand(len(shift)).clone()
     # The weights drawn here are replaced at once, so that no random state need be touched.
     with torch.random.fork_rng(devices=[]):
         network = build_network(config, len(shift), dim, backbone, stored=weights)
@@ -173,6 +176,12 @@ def _form_of(name: str, stored: Mapping[str, Tensor] | None) -> str:
         each.removeprefix(prefix): stored[each] for each in stored if each.startswith(prefix)
     }
     return ALEXNET_NAMES[alexnet_variant(weights)]
+
+
+def _metric_of(quantizer: AdditiveQuantizer) -> NDArray[np.float32]:
+    if quantizer.metric is not None:
+        return quantizer.metric
+    return np.eye(quantizer.codebooks.shape[2], dtype=np.float32)
 
 
 def _backbone_kind(config: TrainConfig, backbone: nn.Module | None) -> str:

@@ -114,7 +114,7 @@ class EmbeddingNetwork(nn.Module):
         )
         return functional.normalize(mean, dim=1) if self.head.normalise else mean
 
-    def fit_scaling(self, inputs: Tensor) -> None:
+    def fit_scaling(self, inputs: Tensor, whitening: float = 0.0) -> None:
         """Fit the head's scaling to what the backbone makes of some images in training mode.
 
         The running statistics of a fresh backbone's batch normalisation say nothing yet: in
@@ -126,6 +126,8 @@ class EmbeddingNetwork(nn.Module):
         ----------
         inputs : Tensor, (B, H, W, 3), uint8
             At least one whole image.
+        whitening : float
+            As for `HypersphericalHead.fit_scaling`.
         """
         if self.crop_size is not None:
             inputs = centre_crop(inputs, self.crop_size)
@@ -137,7 +139,7 @@ class EmbeddingNetwork(nn.Module):
             blocks = [self.features(block.to(device)).cpu() for block in inputs.chunk(num_blocks)]
             for name, value in self.named_buffers():
                 value.copy_(buffers[name])
-        self.head.fit_scaling(torch.cat(blocks).numpy())
+        self.head.fit_scaling(torch.cat(blocks).numpy(), whitening=whitening)
 
 
 @contextmanager

@@ -1,39 +1,168 @@
-"""The semantics-preserving losses that a configuration can name."""
+"""What training minimises besides the quantisation loss: the objectives that a setting names."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Protocol
 
-from torch import Tensor
+import torch
+from scipy import sparse
+from torch import Tensor, nn
+from torch.nn import functional
 
 from wsdhq.embed.config import TrainConfig
-from wsdhq.embed.losses import adaptive_cosine_margin, batch_hinge, fixed_cosine_margin
+from wsdhq.embed.losses import (
+    adaptive_cosine_margin,
+    batch_hinge,
+    fixed_cosine_margin,
+    neighbour_softmax,
+    plausible_targets,
+    tag_log_probabilities,
+    tag_softmax,
+)
+from wsdhq.embed.tag_weights import inverse_document_frequency
 
-__all__ = ["OBJECTIVES", "semantic_loss"]
+__all__ = ["OBJECTIVES", "Objective", "SphereObjective", "TagObjective", "make_objective"]
 
 # The margin that the authors of WDHT recommend.
 _HINGE_MARGIN = 0.2
+# Before this share of the training the network's beliefs are too young to overrule a tag.
+_BELIEF_BEGINS = 0.2
 
 
-def semantic_loss(
-    config: TrainConfig, embeddings: Tensor, sphere: Tensor, positives: Tensor
-) -> Tensor:
-    """The loss that `config.loss` names.
+class Objective(nn.Module):
+    """A semantics-preserving loss, with the tags' places on the sphere."""
+
+    sphere: Tensor
+
+    @property
+    def refines_sphere(self) -> bool:
+        """Whether the tags' places are learnt with the embedding."""
+        return False
+
+    def forward(self, embeddings: Tensor, positives: Tensor, progress: float) -> Tensor:
+        """The loss of a batch.
+
+        Parameters
+        ----------
+        embeddings : Tensor, (B, D), float32
+        positives : Tensor, (B, T'), bool
+            Which merged tags each image carries.
+        progress : float
+            Share of the steps of the training that are done, 0 .. 1.
+
+        Returns
+        -------
+        Tensor, ()
+            Differentiable with respect to `embeddings`, and to the parameters of the objective.
+        """
+        raise NotImplementedError
+
+    def current_sphere(self) -> Tensor:
+        """Where the tags are now, (T', D) float32, without gradient."""
+        return self.sphere.detach()
+
+
+class _SphereLoss(Protocol):
+    def __call__(
+        self, config: TrainConfig, embeddings: Tensor, sphere: Tensor, positives: Tensor
+    ) -> Tensor: ...
+
+
+class SphereObjective(Objective):
+    """A loss between embeddings and tags that stay where their word vectors put them.
+
+    The paper's objective and its variants.
+
+    Parameters
+    ----------
+    loss : callable
+        From (config, embeddings, sphere, positives) to the loss.
+    config : TrainConfig
+    sphere : Tensor, (T', D), float32
+    """
+
+    def __init__(self, loss: _SphereLoss, config: TrainConfig, sphere: Tensor) -> None:
+        super().__init__()
+        self._loss, self._config = loss, config
+        self.register_buffer("sphere", sphere, persistent=False)
+
+    def forward(self, embeddings: Tensor, positives: Tensor, progress: float) -> Tensor:
+        """As `Objective.forward`."""
+        return self._loss(self._config, embeddings, self.sphere, positives)
+
+
+class TagObjective(Objective):
+    """Softmax over the tags and over the neighbours, with tags that move and may be doubted.
+
+    `tag_softmax + config.neighbour_weight * neighbour_softmax`, where the tags of an image weigh
+    their `inverse_document_frequency`, shifted to the plausible ones (`plausible_targets`) once
+    the first fifth of the training is over.
 
     Parameters
     ----------
     config : TrainConfig
-        `loss`, and what belongs to it: `gamma`, `margin`, `num_negatives`, `normalise`.
-    embeddings : Tensor, (B, D), float32
+        `temperature`, `neighbour_weight`, `neighbour_temperature`, `plausibility`,
+        `tag_rate_factor`.
     sphere : Tensor, (T', D), float32
-    positives : Tensor, (B, T'), bool
+        Where the tags begin; they stay there if `tag_rate_factor` is 0.
+    positives : (n, T') scipy sparse array of bool
+        The tags of the training rows: what their weights are counted from.
+    """
+
+    tag_weights: Tensor
+
+    def __init__(self, config: TrainConfig, sphere: Tensor, positives: sparse.csr_array) -> None:
+        super().__init__()
+        self._config = config
+        if config.tag_rate_factor > 0:
+            self.sphere = nn.Parameter(sphere.clone())
+        else:
+            self.register_buffer("sphere", sphere, persistent=False)
+        weights = torch.from_numpy(inverse_document_frequency(positives))
+        self.register_buffer("tag_weights", weights.to(sphere.device), persistent=False)
+
+    @property
+    def refines_sphere(self) -> bool:
+        """Whether `config.tag_rate_factor` is above 0."""
+        return isinstance(self.sphere, nn.Parameter)
+
+    def forward(self, embeddings: Tensor, positives: Tensor, progress: float) -> Tensor:
+        """As `Objective.forward`."""
+        config = self._config
+        log_probabilities = tag_log_probabilities(embeddings, self.sphere, config.temperature)
+        targets = positives * self.tag_weights
+        if config.plausibility > 0 and progress >= _BELIEF_BEGINS:
+            targets = plausible_targets(targets, log_probabilities, config.plausibility)
+        loss = tag_softmax(log_probabilities, targets)
+        if config.neighbour_weight > 0:
+            neighbours = neighbour_softmax(embeddings, targets, config.neighbour_temperature)
+            loss = loss + config.neighbour_weight * neighbours
+        return loss
+
+    def current_sphere(self) -> Tensor:
+        """Where the tags are now, brought to unit norm: only their directions are learnt."""
+        return functional.normalize(self.sphere.detach(), dim=1)
+
+
+def make_objective(config: TrainConfig, sphere: Tensor, positives: sparse.csr_array) -> Objective:
+    """The objective that `config.loss` names.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        `loss`, and what belongs to it.
+    sphere : Tensor, (T', D), float32
+        The semantic sphere, on the device of the training.
+    positives : (n, T') scipy sparse array of bool
+        Which merged tags each training row carries.
 
     Returns
     -------
-    Tensor, ()
-        Differentiable with respect to `embeddings`.
+    Objective
     """
-    return OBJECTIVES[config.loss](config, embeddings, sphere, positives)
+    if config.loss == "tag_softmax":
+        return TagObjective(config, sphere, positives)
+    return SphereObjective(_SPHERE_LOSSES[config.loss], config, sphere)
 
 
 def _adaptive(config: TrainConfig, embeddings: Tensor, sphere: Tensor, positives: Tensor) -> Tensor:
@@ -60,9 +189,11 @@ def _hinge(config: TrainConfig, embeddings: Tensor, sphere: Tensor, positives: T
     return batch_hinge(embeddings, sphere, positives, margin, normalise=config.normalise)
 
 
-#: By the names of `wsdhq.embed.config.LOSSES`.
-OBJECTIVES: dict[str, Callable[[TrainConfig, Tensor, Tensor, Tensor], Tensor]] = {
+_SPHERE_LOSSES: dict[str, _SphereLoss] = {
     "adaptive_margin": _adaptive,
     "fixed_margin": _fixed,
     "batch_hinge": _hinge,
 }
+
+#: The names that `config.loss` may have.
+OBJECTIVES: tuple[str, ...] = ("tag_softmax", *_SPHERE_LOSSES)

@@ -8,15 +8,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsdhq.embed.config import TrainConfig
+from wsdhq.embed.losses import semantic_metric
 from wsdhq.quant import AdditiveQuantizer
 
-__all__ = ["CODEBOOK_SIZE", "fit_quantizer", "make_quantizer"]
+__all__ = ["CODEBOOK_SIZE", "fit_quantizer", "make_quantizer", "quantiser_metric"]
 
 CODEBOOK_SIZE = 256
 
 # Alternations of codes and codebooks: from scratch, after a few epochs of training, and in the
 # end. In between the embeddings move on before more could pay.
 _FIRST, _WARM, _LAST = 12, 2, 12
+
+
+def quantiser_metric(config: TrainConfig, sphere: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Sigma, (D, D) float32: the metric that `config.quantiser_metric` names.
+
+    Parameters
+    ----------
+    config : TrainConfig
+    sphere : (T', D) float32
+        The tags as they are now.
+    """
+    if config.quantiser_metric == "identity":
+        return np.eye(sphere.shape[1], dtype=np.float32)
+    return semantic_metric(sphere)
 
 
 def make_quantizer(
@@ -30,7 +45,7 @@ def make_quantizer(
     ----------
     config : TrainConfig
     metric : (D, D) float32
-        The semantic metric.
+        What `quantiser_metric` gives.
     codebooks : (M, K, D) float32, optional
         Codebooks it has already; without them it is still to be fitted.
     """

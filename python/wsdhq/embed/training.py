@@ -6,7 +6,7 @@ import logging
 import time
 import zlib
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -26,17 +26,18 @@ from wsdhq.embed.loop import (
     INITIAL_WEIGHTS,
     TrainingState,
     TrainingTask,
+    follow_sphere,
     make_optimiser,
     seeded,
     train_epoch,
     training_embeddings,
     update_quantiser,
 )
-from wsdhq.embed.losses import semantic_metric
 from wsdhq.embed.model import TrainedModel
 from wsdhq.embed.model_files import build_network
+from wsdhq.embed.objectives import make_objective
 from wsdhq.embed.progress import ProgressBar
-from wsdhq.embed.quantisation import fit_quantizer, make_quantizer
+from wsdhq.embed.quantisation import fit_quantizer, make_quantizer, quantiser_metric
 from wsdhq.embed.run_directory import RunDirectory
 from wsdhq.embed.tags import SemanticSphere, build_semantic_sphere
 from wsdhq.embed.threads import training_threads
@@ -61,11 +62,12 @@ def train(
 ) -> TrainedModel:
     """Learn an embedding and its quantiser from tags, and encode all rows.
 
-    Epochs of Adam on the adaptive cosine margin and the cosine quantisation loss alternate
-    with updates of codes (ICM) and codebooks (closed form) every `config.update_every`
-    epochs (method section 4). The same settings, inputs, thread count and machine give the
-    same bytes of weights and codes, whether or not the training was interrupted and resumed.
-    No global seed, thread count or default dtype is changed.
+    Epochs of Adam on the loss that `config.loss` names, after which codes (ICM) and codebooks
+    (closed form) are learnt. With `config.quantisation_weight` above 0 the two alternate: the
+    quantisation loss joins the first, and codes and codebooks are updated every
+    `config.update_every` epochs (method section 4). The same settings, inputs, thread count and
+    machine give the same bytes of weights and codes, whether or not the training was interrupted
+    and resumed. No global seed, thread count or default dtype is changed.
 
     Queries (`config.num_queries`) and other rows outside the training set take no part in the
     training of word vectors, sphere, network and quantiser, nor do rows without tags or with
@@ -96,9 +98,9 @@ def train(
     TrainedModel
         Also in `config.out`: config.toml, model.safetensors, tags.json, codes.npy, log.jsonl,
         and rows.npy and skipped.json if images could not be read. A line of the log holds
-        "epoch", "loss", "margin_loss" (the semantics-preserving loss that `config.loss`
+        "epoch", "loss", "semantic_loss" (the semantics-preserving loss that `config.loss`
         names), "quantisation_loss" (null before the first code update), "distortion" (mean,
-        under the semantic metric; null in epochs without an update), "learning_rate" (of the
+        under the quantiser's metric; null in epochs without an update), "learning_rate" (of the
         head, at the end of the epoch) and "seconds".
 
     Raises
@@ -133,7 +135,7 @@ def train(
         tags, task = _prepare_task(config, inputs, bar)
         with seeded(config.seed, INITIAL_WEIGHTS, device=task.device):
             state = _initial_state(config, inputs, task, tags, backbone, stored)
-        fingerprint = _fingerprint(inputs, task)
+        fingerprint = _fingerprint(inputs, task, tags)
         if checkpoint is not None:
             _resume(checkpoint, state, task, config, run, fingerprint)
         else:
@@ -147,9 +149,10 @@ def train(
                 epoch=state.epoch,
                 fingerprint=fingerprint,
                 network=state.network,
+                objective=state.objective,
                 optimiser=state.optimiser,
                 codes=state.codes,
-                codebooks=None if state.codes is None else state.quantiser.codebooks,
+                quantiser=state.quantiser,
             )
             _logger.info("%s", _readable(record, config.epochs))
             if callable(progress):
@@ -236,8 +239,6 @@ def _prepare_task(
         inputs=inputs,
         rows=candidates[tagged],
         positives=positives[tagged],
-        sphere=torch.from_numpy(tags.sphere).to(device),
-        metric=torch.from_numpy(semantic_metric(tags.sphere)).to(device),
         device=device,
     )
     _logger.info("training on %d of %d rows", len(task.rows), len(inputs))
@@ -258,18 +259,23 @@ def _initial_state(
         task.device
     )
     if features_mode:
-        network.head.fit_scaling(inputs.array, task.rows)
+        network.head.fit_scaling(inputs.array, task.rows, config.whitening)
     else:
         every = max(1, len(task.rows) // _SCALING_SAMPLE)
-        network.fit_scaling(inputs.batch(task.rows[::every][:_SCALING_SAMPLE]))
-    quantiser = make_quantizer(config, semantic_metric(tags.sphere))
-    return TrainingState(network, make_optimiser(network, config), quantiser)
+        sample = inputs.batch(task.rows[::every][:_SCALING_SAMPLE])
+        network.fit_scaling(sample, config.whitening)
+    objective = make_objective(
+        config, torch.from_numpy(tags.sphere).to(task.device), task.positives
+    )
+    quantiser = make_quantizer(config, quantiser_metric(config, tags.sphere))
+    optimiser = make_optimiser(network, config, objective)
+    return TrainingState(network, objective, optimiser, quantiser)
 
 
-def _fingerprint(inputs: TrainingInputs, task: TrainingTask) -> str:
+def _fingerprint(inputs: TrainingInputs, task: TrainingTask, tags: SemanticSphere) -> str:
     """Names the inputs by checksums, part by part, so that a message can tell which changed."""
     carried = zlib.crc32(task.positives.indices.tobytes(), zlib.crc32(task.rows.tobytes()))
-    sphere = zlib.crc32(task.sphere.cpu().numpy().tobytes())
+    sphere = zlib.crc32(tags.sphere.tobytes())
     return f"inputs {inputs.checksum():08x}, tags {carried:08x}, semantic sphere {sphere:08x}"
 
 
@@ -289,11 +295,10 @@ def _resume(
                 f"{path}: the {what} have another content than when the training was begun: "
                 "expected the same files"
             )
-    checkpoint.restore(state.network, state.optimiser, str(path))
+    checkpoint.restore(state.network, state.objective, state.optimiser, str(path))
     state.epoch, state.codes = checkpoint.epoch, checkpoint.codes
-    if checkpoint.codebooks is not None:
-        metric = task.metric.cpu().numpy()
-        state.quantiser = make_quantizer(config, metric, checkpoint.codebooks)
+    if checkpoint.codebooks is not None and checkpoint.metric is not None:
+        state.quantiser = make_quantizer(config, checkpoint.metric, checkpoint.codebooks)
     run.trim_log(state.epoch)
     _logger.info("resuming after epoch %d", state.epoch)
 
@@ -312,7 +317,7 @@ def _epoch(
     distortion = None
     # With no weight on it the quantiser teaches the network nothing: it can wait for the end.
     if config.quantisation_weight > 0 and state.epoch % config.update_every == 0:
-        distortion = update_quantiser(state, task)
+        distortion = update_quantiser(state, task, config)
     return {
         "epoch": state.epoch,
         **means,
@@ -324,7 +329,9 @@ def _epoch(
 
 def _readable(record: dict[str, Any], num_epochs: int) -> str:
     parts = [f"epoch {record['epoch']}/{num_epochs}"]
-    for name in ("loss", "margin_loss", "quantisation_loss", "distortion"):
+    # Until the quantisation loss joins, the two are one.
+    joined = record["quantisation_loss"] is not None
+    for name in ("loss", *(["semantic_loss"] if joined else []), "quantisation_loss", "distortion"):
         if record[name] is not None:
             parts.append(f"{name.replace('_', ' ')} {record[name]:.5g}")
     return "  ".join([*parts, f"{record['seconds']:.1f} s"])
@@ -338,7 +345,11 @@ def _finish(
     tags: SemanticSphere,
     run: RunDirectory,
 ) -> TrainedModel:
-    fit_quantizer(state.quantiser, training_embeddings(state, task), state.codes, last=True)
+    embeddings = training_embeddings(state, task)
+    follow_sphere(state, config)
+    fit_quantizer(state.quantiser, embeddings, state.codes, last=True)
+    if state.objective.refines_sphere:
+        tags = replace(tags, sphere=state.objective.current_sphere().cpu().numpy())
     model = TrainedModel(config, state.network, state.quantiser, tags)
     codes, kept, skipped = _encode_all(model, config, inputs)
     save_npy(run.file("codes.npy"), codes)

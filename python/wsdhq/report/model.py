@@ -52,7 +52,7 @@ class TrainingCurve:
     Attributes
     ----------
     name : str
-        "margin loss".
+        "quantisation loss".
     x, y : sequences of float, of equal length
         Finite numbers; x increasing.
     x_name : str

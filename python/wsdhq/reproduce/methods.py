@@ -214,7 +214,7 @@ class EmbeddingMethod(Method):
         self.reference = SOURCE if variant.in_paper else "of this project"
         self.description = variant.description
         self._changes = dict(variant.settings)
-        self._settings = dict(settings)
+        self._settings = variant.over(settings)
 
     @property
     def learns_from(self) -> str:
@@ -288,7 +288,7 @@ class EmbeddingMethod(Method):
     def _config(self, cell: Cell, files: Mapping[str, Any], **rest: Any) -> Any:
         from wsdhq.embed.config import TrainConfig
 
-        settings = {**self._settings, **self._changes, **dict(cell.changes)}
+        settings = {**self._settings, **dict(cell.changes)}
         return TrainConfig(**{**settings, **files, **rest, "bits": cell.bits, "seed": cell.seed})
 
 

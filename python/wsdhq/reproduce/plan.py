@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wsdhq.embed.presets import PRESETS, preset_settings
-from wsdhq.embed.variants import VARIANTS
+from wsdhq.embed.variants import PAPER_OBJECTIVE, VARIANTS
 from wsdhq.reproduce.cells import Cell
 from wsdhq.reproduce.dataset import setting
 from wsdhq.reproduce.methods import BaselineMethod, EmbeddingMethod, Method
@@ -249,7 +249,7 @@ def sweep_points(settings: Mapping[str, Any]) -> tuple[Point, ...]:
                 points.append(Point(parameter, value, _TWO_STAGE, ()))
                 continue
             # A point at the usual value is a cell of the tables.
-            usual = value == setting(settings, parameter)
+            usual = value == setting({**PAPER_OBJECTIVE, **settings}, parameter)
             points.append(Point(parameter, value, _MAIN, () if usual else ((parameter, value),)))
     return tuple(points)
 

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["check_matrix", "check_positives", "check_same_width", "kind"]
+__all__ = [
+    "check_matrix",
+    "check_positive",
+    "check_positives",
+    "check_same_dtype",
+    "check_same_width",
+    "check_targets",
+    "kind",
+]
 
 
 def check_matrix(name: str, value: Any) -> None:
@@ -28,6 +37,12 @@ def check_same_width(name: str, value: Tensor, embeddings: Tensor) -> None:
         )
 
 
+def check_same_dtype(name: str, value: Tensor, other: str, expected: Tensor) -> None:
+    """Raise unless the tensor `value` has the dtype of `expected`, which is called `other`."""
+    if value.dtype != expected.dtype:
+        raise TypeError(f"{name} must be {expected.dtype}, as {other}, got {kind(value)}")
+
+
 def check_positives(positives: Tensor, embeddings: Tensor, sphere: Tensor) -> None:
     """Raise unless `positives` is a (B, T') bool tensor."""
     if not isinstance(positives, Tensor) or positives.dtype != torch.bool:
@@ -37,6 +52,23 @@ def check_positives(positives: Tensor, embeddings: Tensor, sphere: Tensor) -> No
         raise ValueError(
             f"positives must have shape (B, T') = {expected}, got {tuple(positives.shape)}"
         )
+
+
+def check_targets(targets: Tensor, log_probabilities: Tensor) -> None:
+    """Raise unless `targets` is a tensor of the shape and dtype of `log_probabilities`."""
+    check_matrix("targets", targets)
+    check_same_dtype("targets", targets, "log_probabilities", log_probabilities)
+    if targets.shape != log_probabilities.shape:
+        raise ValueError(
+            "targets must have the shape of log_probabilities, "
+            f"{tuple(log_probabilities.shape)}, got {tuple(targets.shape)}"
+        )
+
+
+def check_positive(name: str, value: float) -> None:
+    """Raise unless `value` is a finite number above 0."""
+    if not 0 < value < math.inf:
+        raise ValueError(f"{name} must be a finite number above 0, got {value}")
 
 
 def kind(value: Any) -> str:
