@@ -1,0 +1,168 @@
+r"""What sparser and noisier tags cost: MAP@5000 by codes, for the same images with worse tags.
+
+Conditions: the tags as they are; each occurrence of a tag dropped with probability .5 or .8; each
+replaced with probability .3 by a tag drawn from all occurrences. Images that lose all their tags
+are not trained on, but stay in the database. Methods: what `wsdhq train` does by itself, the
+paper's whole method (the variant WSDHQ), and a ridge regression from the features to the leading
+singular vectors of the tags, quantised in the same way. A seed is that of the training and of what
+is dropped or replaced, which is the same for all methods; queries are those of `wsdhq evaluate`.
+
+    python benchmarks/careless_tags.py --features F.npy --tags T.txt --labels L.csv \
+        --by sub article --queries 2000 --bits 8 32 --seeds 3
+
+A line for each figure as it comes goes to standard error, Markdown tables to standard output: mean
+and sample standard deviation over the seeds, and what is lost against the tags as they are, in
+points (hundredths).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from statistics import fmean
+
+import numpy as np
+from numpy.typing import NDArray
+
+from measuring import (
+    add_bits,
+    add_seeds_and_threads,
+    chosen_labels,
+    map_by_grouping,
+    markdown_table,
+    mean_and_deviation,
+    rank_by_codes,
+    train_at_widths,
+    write_tags,
+)
+from ridge import ridge_embeddings
+from wsdhq.data import read_features, read_tags, split_rows
+from wsdhq.embed.quantisation import fit_quantizer
+from wsdhq.embed.variants import DEFAULT, variant_settings
+from wsdhq.quant import AdditiveQuantizer
+
+TagSets = list[list[str]]
+Figures = dict[str, float]
+# Bits, and at this width: quantiser, embedded queries, codes of all rows.
+Encoded = tuple[int, AdditiveQuantizer, NDArray[np.float32], NDArray[np.uint8]]
+
+_RIDGE = "ridge"
+_METHODS = (DEFAULT, "WSDHQ", _RIDGE)
+_AS_THEY_ARE = "as they are"
+
+
+def drop(tag_sets: TagSets, share: float, generator: np.random.Generator) -> TagSets:
+    """Leave out each occurrence of a tag with probability `share`."""
+    return [
+        [tag for tag, chance in zip(tags, generator.random(len(tags))) if chance >= share]
+        for tags in tag_sets
+    ]
+
+
+def replace(tag_sets: TagSets, share: float, generator: np.random.Generator) -> TagSets:
+    """Put for each occurrence, with probability `share`, a tag drawn from all occurrences.
+
+    An image that comes to carry a tag twice carries it once.
+    """
+    occurrences = [tag for tags in tag_sets for tag in tags]
+    return [
+        list(
+            dict.fromkeys(
+                occurrences[generator.integers(len(occurrences))] if chance < share else tag
+                for tag, chance in zip(tags, generator.random(len(tags)))
+            )
+        )
+        for tags in tag_sets
+    ]
+
+
+CONDITIONS: dict[str, Callable[[TagSets, np.random.Generator], TagSets]] = {
+    _AS_THEY_ARE: lambda tags, generator: tags,
+    "50 % dropped": lambda tags, generator: drop(tags, 0.5, generator),
+    "80 % dropped": lambda tags, generator: drop(tags, 0.8, generator),
+    "30 % replaced": lambda tags, generator: replace(tags, 0.3, generator),
+}
+
+
+def main() -> None:
+    """Train and measure everything, and print the tables."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    for name in ("--features", "--tags", "--labels"):
+        parser.add_argument(name, required=True)
+    parser.add_argument("--by", nargs="+", action="extend", help="label columns; default: all")
+    parser.add_argument("--queries", type=int, required=True)
+    parser.add_argument("--method", choices=_METHODS, nargs="+", help="default: all")
+    add_bits(parser)
+    add_seeds_and_threads(parser)
+    arguments = parser.parse_args()
+    tags, widths = read_tags(arguments.tags), arguments.bits or [32]
+    methods = arguments.method or _METHODS
+    labels = chosen_labels(arguments.labels, arguments.by, len(tags))
+    query, database = split_rows(len(tags), arguments.queries)
+
+    features = read_features(arguments.features)
+
+    def measure(method: str, worse: TagSets, path: str, seed: int) -> Iterator[tuple[int, Figures]]:
+        """Figures at each width."""
+        for bits, quantizer, queries, codes in encoded(method, worse, path, seed):
+            rank = rank_by_codes(quantizer, codes[database], queries, arguments.threads)
+            yield bits, map_by_grouping(rank, labels, query, database)
+
+    def encoded(method: str, worse: TagSets, path: str, seed: int) -> Iterator[Encoded]:
+        if method == _RIDGE:
+            embeddings, trained = ridge_embeddings(features, worse, database, seed=seed)
+            for bits in widths:
+                quantizer = AdditiveQuantizer(bits // 8, seed=seed, threads=arguments.threads)
+                fit_quantizer(quantizer, embeddings[trained], None, last=True)
+                yield bits, quantizer, embeddings[query], quantizer.encode(embeddings)
+            return
+        settings = variant_settings(method) | {
+            "features": arguments.features, "tags": path, "num_queries": len(query),
+            "seed": seed, "threads": arguments.threads,
+        }  # fmt: skip
+        for bits, model, codes in train_at_widths(widths, **settings):
+            queries = model.embed(features[query], threads=arguments.threads)
+            yield bits, model.quantizer, queries, codes
+
+    found: dict[tuple[int, str, str], list[Figures]] = {}
+    for number, (condition, change) in enumerate(CONDITIONS.items()):
+        for seed in range(arguments.seeds):
+            worse = change(tags, np.random.default_rng([seed, number]))
+            with tempfile.TemporaryDirectory() as folder:
+                path = write_tags(Path(folder) / "tags.jsonl", worse)
+                for method in methods:
+                    for bits, figures in measure(method, worse, path, seed):
+                        found.setdefault((bits, condition, method), []).append(figures)
+                        print(condition, method, bits, seed, figures, file=sys.stderr, flush=True)
+    for bits in widths:
+        print(f"MAP@5000 by codes of {bits} bits, {arguments.seeds} seed(s)\n")
+        print(_table(bits, methods, found, list(labels.groupings)), end="\n\n")
+
+
+def _table(
+    bits: int,
+    methods: Sequence[str],
+    found: dict[tuple[int, str, str], list[Figures]],
+    by: list[str],
+) -> str:
+    rows = []
+    for condition in CONDITIONS:
+        for method in methods:
+            cells = [f"{condition}, {method}"]
+            for name in by:
+                values = [figures[name] for figures in found[bits, condition, method]]
+                whole = [figures[name] for figures in found[bits, _AS_THEY_ARE, method]]
+                lost = f"{100 * (fmean(whole) - fmean(values)):.2f}"
+                cells += [mean_and_deviation(values), "" if condition == _AS_THEY_ARE else lost]
+            rows.append(cells)
+    columns = [each for name in by for each in (f"by {name}", "points lost")]
+    return markdown_table(["tags, method", *columns], rows)
+
+
+if __name__ == "__main__":
+    main()

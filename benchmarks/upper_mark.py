@@ -1,0 +1,111 @@
+r"""What bounds the figures: the head of `wsdhq train`, trained on the labels in place of the tags.
+
+With the settings of the default, but each image's tags are its labels of one grouping, and no
+correlation graph joins them. A label that is never beside another on an image begins at a random
+place on the sphere (word vectors have nothing to learn from), which is then learnt as tags' places
+are. What these runs lack, head and features lack; what tags reach less is for want of better tags
+or of a better use of them.
+
+    python benchmarks/upper_mark.py --features F.npy --labels L.csv --by sub article \
+        --queries 2000 --bits 8 32 --seeds 3
+
+The tables have a line for each grouping trained on, and MAP@5000 by each grouping: of the float
+embeddings and of codes at each width, the mean over seeds with its sample standard deviation. Where
+both are the same grouping, that is the upper mark.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from measuring import (
+    DEPTH,
+    add_bits,
+    add_seeds_and_threads,
+    chosen_labels,
+    map_by_grouping,
+    markdown_table,
+    mean_and_deviation,
+    rank_by_codes,
+    train_at_widths,
+    write_tags,
+)
+from wsdhq.data import Grouping, read_features, split_rows
+from wsdhq.evaluation import rank_by_inner_product
+
+# Labels are no careless tags: none is dropped for being rare, enhanced or merged.
+_SETTINGS = {"min_count": 1, "num_neighbours": 0, "radius": 0.0}
+_FLOAT, _CODES = "embedding, float", "codes"
+
+
+def labels_as_tags(grouping: Grouping) -> list[list[str]]:
+    """The labels of each image as tags, by number: names may differ in their capitals alone."""
+    tag_sets: list[list[str]] = [[] for _ in grouping.matrix]
+    for row, label in np.argwhere(grouping.matrix):
+        tag_sets[row].append(f"label{label}")
+    return tag_sets
+
+
+def main() -> None:
+    """Train on each grouping at each width with each seed, and print the tables."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--features", required=True)
+    parser.add_argument("--labels", required=True)
+    parser.add_argument("--by", nargs="+", action="extend", help="label columns; default: all")
+    parser.add_argument("--queries", type=int, required=True)
+    add_bits(parser)
+    add_seeds_and_threads(parser)
+    arguments = parser.parse_args()
+    features = read_features(arguments.features)
+    labels = chosen_labels(arguments.labels, arguments.by, len(features))
+    query, database = split_rows(len(features), arguments.queries)
+    found: dict[tuple[int, str, str], list[dict[str, float]]] = {}
+    widths = arguments.bits or [32]
+    for taught, grouping in labels.groupings.items():
+        for seed in range(arguments.seeds):
+            with tempfile.TemporaryDirectory() as folder:
+                settings = {
+                    "features": arguments.features,
+                    "tags": write_tags(Path(folder) / "tags.jsonl", labels_as_tags(grouping)),
+                    "num_queries": arguments.queries,
+                    "seed": seed,
+                    "threads": arguments.threads,
+                    **_SETTINGS,
+                }
+                for bits, model, codes in train_at_widths(widths, **settings):
+                    embeddings = model.embed(features, threads=arguments.threads)
+                    queries, kept = embeddings[query], codes[database]
+                    rankings = {
+                        _FLOAT: rank_by_inner_product(queries, embeddings[database], DEPTH),
+                        _CODES: rank_by_codes(model.quantizer, kept, queries, arguments.threads),
+                    }
+                    for method, rank in rankings.items():
+                        figures = map_by_grouping(rank, labels, query, database)
+                        found.setdefault((bits, taught, method), []).append(figures)
+                        print(taught, method, bits, seed, figures, file=sys.stderr, flush=True)
+    for bits in widths:
+        print(f"MAP@5000, {bits} bits, {arguments.seeds} seed(s)\n")
+        rows = [
+            [
+                f"{taught}, {method}",
+                *(
+                    mean_and_deviation([figures[name] for figures in found[bits, taught, method]])
+                    for name in labels.groupings
+                ),
+            ]
+            for taught in labels.groupings
+            for method in (_FLOAT, _CODES)
+        ]
+        columns = ["trained on, ranking", *(f"by {name}" for name in labels.groupings)]
+        print(markdown_table(columns, rows), end="\n\n")
+
+
+if __name__ == "__main__":
+    main()
