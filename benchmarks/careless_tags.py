@@ -17,7 +17,6 @@ points (hundredths).
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -28,9 +27,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from measuring import (
-    add_bits,
-    add_seeds_and_threads,
     chosen_labels,
+    labelled_parser,
     map_by_grouping,
     markdown_table,
     mean_and_deviation,
@@ -89,16 +87,8 @@ CONDITIONS: dict[str, Callable[[TagSets, np.random.Generator], TagSets]] = {
 
 def main() -> None:
     """Train and measure everything, and print the tables."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    for name in ("--features", "--tags", "--labels"):
-        parser.add_argument(name, required=True)
-    parser.add_argument("--by", nargs="+", action="extend", help="label columns; default: all")
-    parser.add_argument("--queries", type=int, required=True)
+    parser = labelled_parser(__doc__, "--features", "--tags", "--labels")
     parser.add_argument("--method", choices=_METHODS, nargs="+", help="default: all")
-    add_bits(parser)
-    add_seeds_and_threads(parser)
     arguments = parser.parse_args()
     tags, widths = read_tags(arguments.tags), arguments.bits or [32]
     methods = arguments.method or _METHODS

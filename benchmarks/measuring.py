@@ -27,6 +27,7 @@ __all__ = [
     "add_bits",
     "add_seeds_and_threads",
     "chosen_labels",
+    "labelled_parser",
     "map_by_grouping",
     "markdown_table",
     "mean_and_deviation",
@@ -69,6 +70,28 @@ def add_seeds_and_threads(parser: argparse.ArgumentParser) -> None:
     """Add `--seeds` and `--threads`."""
     parser.add_argument("--seeds", type=positive, default=1, help="seeds 0 .. SEEDS - 1")
     parser.add_argument("--threads", type=positive, help="default: all cores")
+
+
+def labelled_parser(description: str | None, *files: str) -> argparse.ArgumentParser:
+    """A parser of what scripts that measure by labels take: `files`, `--by`, `--queries`, widths.
+
+    Parameters
+    ----------
+    description : str or None
+        Shown as it is written.
+    files : str
+        Options that name the files, such as "--features"; each is required.
+    """
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    for name in files:
+        parser.add_argument(name, required=True)
+    parser.add_argument("--by", nargs="+", action="extend", help="label columns; default: all")
+    parser.add_argument("--queries", type=int, required=True)
+    add_bits(parser)
+    add_seeds_and_threads(parser)
+    return parser
 
 
 def train_and_encode(**settings: Any) -> tuple[TrainedModel, NDArray[np.uint8]]:

@@ -13,13 +13,11 @@ standard output: mean and sample standard deviation over the seeds.
 
 from __future__ import annotations
 
-import argparse
 import sys
 
 from measuring import (
-    add_bits,
-    add_seeds_and_threads,
     chosen_labels,
+    labelled_parser,
     map_by_grouping,
     markdown_table,
     mean_and_deviation,
@@ -34,17 +32,9 @@ _PAPER = "WSDHQ"
 
 def main() -> None:
     """Train and measure every row, and print the tables."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    for name in ("--features", "--tags", "--labels"):
-        parser.add_argument(name, required=True)
-    parser.add_argument("--by", nargs="+", action="extend", help="label columns; default: all")
-    parser.add_argument("--queries", type=int, required=True)
+    parser = labelled_parser(__doc__, "--features", "--tags", "--labels")
     names = [*PIECES, _PAPER]
     parser.add_argument("--piece", choices=names, nargs="+", help="rows; default: all")
-    add_bits(parser)
-    add_seeds_and_threads(parser)
     arguments = parser.parse_args()
     widths, names = arguments.bits or [32], arguments.piece or names
     features = read_features(arguments.features)

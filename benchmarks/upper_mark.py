@@ -16,7 +16,6 @@ both are the same grouping, that is the upper mark.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 from pathlib import Path
@@ -25,9 +24,8 @@ import numpy as np
 
 from measuring import (
     DEPTH,
-    add_bits,
-    add_seeds_and_threads,
     chosen_labels,
+    labelled_parser,
     map_by_grouping,
     markdown_table,
     mean_and_deviation,
@@ -53,15 +51,7 @@ def labels_as_tags(grouping: Grouping) -> list[list[str]]:
 
 def main() -> None:
     """Train on each grouping at each width with each seed, and print the tables."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--features", required=True)
-    parser.add_argument("--labels", required=True)
-    parser.add_argument("--by", nargs="+", action="extend", help="label columns; default: all")
-    parser.add_argument("--queries", type=int, required=True)
-    add_bits(parser)
-    add_seeds_and_threads(parser)
+    parser = labelled_parser(__doc__, "--features", "--labels")
     arguments = parser.parse_args()
     features = read_features(arguments.features)
     labels = chosen_labels(arguments.labels, arguments.by, len(features))

@@ -45,14 +45,20 @@ def test_a_resumed_training_equals_an_uninterrupted_one(world, config_for, name,
     np.testing.assert_array_equal(resumed.embed(world.features), model.embed(world.features))
 
 
+def _rewrite(config, without=None, **changed):
+    """The checkpoint of a run without a tensor, or with other metadata."""
+    path = f"{config.out}/checkpoint.safetensors"
+    tensors, metadata = read_tensors(path)
+    kept = {name: value for name, value in tensors.items() if name != without}
+    assert without is None or len(kept) == len(tensors) - 1
+    write_tensors(path, kept, metadata | changed)
+
+
 @pytest.mark.parametrize("missing", ["codes", "codebooks", "metric"])
 def test_a_checkpoint_without_a_part_of_the_quantiser_is_named(world, config_for, missing):
     config = config_for(world.folder, **JOINT)
     interrupt(config, 2)
-    path = world.folder / "run" / "checkpoint.safetensors"
-    tensors, metadata = read_tensors(path)
-    del tensors[missing]
-    write_tensors(path, tensors, metadata)
+    _rewrite(config, without=missing)
     with pytest.raises(ValueError, match=rf"checkpoint\.safetensors: .* '{missing}' is missing"):
         train(config, resume=True)
 
@@ -60,10 +66,7 @@ def test_a_checkpoint_without_a_part_of_the_quantiser_is_named(world, config_for
 def test_a_checkpoint_with_or_without_learnt_tags_does_not_fit_the_other(world, config_for):
     config = config_for(world.folder)
     interrupt(config, 1)
-    path = world.folder / "run" / "checkpoint.safetensors"
-    tensors, metadata = read_tensors(path)
-    del tensors["objective.sphere"]
-    write_tensors(path, tensors, metadata)
+    _rewrite(config, without="objective.sphere")
     with pytest.raises(ValueError, match=r"checkpoint\.safetensors: the tensor 'sphere' is miss"):
         train(config, resume=True)
 
@@ -71,9 +74,7 @@ def test_a_checkpoint_with_or_without_learnt_tags_does_not_fit_the_other(world, 
 def test_a_checkpoint_of_another_format_is_named(world, config_for):
     config = config_for(world.folder)
     interrupt(config, 1)
-    path = world.folder / "run" / "checkpoint.safetensors"
-    tensors, metadata = read_tensors(path)
-    write_tensors(path, tensors, metadata | {"format": "wsdhq checkpoint 1"})
+    _rewrite(config, format="wsdhq checkpoint 1")
     with pytest.raises(ValueError, match=r"expected the format 'wsdhq checkpoint 2', got '.* 1'"):
         train(config, resume=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Protocol
 
 import torch
@@ -29,7 +30,7 @@ _HINGE_MARGIN = 0.2
 _BELIEF_BEGINS = 0.2
 
 
-class Objective(nn.Module):
+class Objective(nn.Module, ABC):
     """A semantics-preserving loss, with the tags' places on the sphere."""
 
     sphere: Tensor
@@ -39,6 +40,7 @@ class Objective(nn.Module):
         """Whether the tags' places are learnt with the embedding."""
         return False
 
+    @abstractmethod
     def forward(self, embeddings: Tensor, positives: Tensor, progress: float) -> Tensor:
         """The loss of a batch.
 
@@ -55,7 +57,6 @@ class Objective(nn.Module):
         Tensor, ()
             Differentiable with respect to `embeddings`, and to the parameters of the objective.
         """
-        raise NotImplementedError
 
     def current_sphere(self) -> Tensor:
         """Where the tags are now, (T', D) float32, without gradient."""
