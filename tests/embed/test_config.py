@@ -6,6 +6,7 @@ import dataclasses
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from wsdhq.embed.config import TrainConfig
@@ -87,6 +88,8 @@ def test_num_codebooks_is_one_per_byte():
         ("neighbour_weight", float("nan")),
         ("plausibility", -0.1),
         ("plausibility", float("inf")),
+        ("propagation", -1.0),
+        ("propagation", float("nan")),
         ("tag_rate_factor", -1.0),
         ("whitening", -0.1),
         ("whitening", 1.1),
@@ -209,3 +212,13 @@ def test_load_names_a_missing_or_unreadable_file(tmp_path):
     (tmp_path / "config.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ValueError, match=r"config\.toml: expected UTF-8"):
         TrainConfig.load(tmp_path / "config.toml")
+
+
+def test_dropout_follows_the_tags_unless_it_is_given():
+    config = TrainConfig(out="r", tags="t.txt", features="f.npy")
+    assert config.dropout is None
+    shares = [config.dropout_for(tags) for tags in (1.0, 1.5, 3.0, 6.0, 100.0)]
+    np.testing.assert_allclose(shares, [0.6, 0.5, 1 / 3, 0.2, 1.5 / 101.5])
+    for given in (0.0, 0.3):
+        config = TrainConfig(out="r", tags="t.txt", features="f.npy", dropout=given)
+        assert config.dropout_for(1.0) == config.dropout_for(9.0) == given

@@ -22,6 +22,7 @@ from wsdhq.embed.losses import (
     tag_softmax,
 )
 from wsdhq.embed.objectives import OBJECTIVES, SphereObjective, TagObjective, make_objective
+from wsdhq.embed.tag_propagation import propagate_tags
 from wsdhq.embed.tag_weights import inverse_document_frequency
 
 NUM_ROWS, NUM_TAGS, DIM = 12, 5, 4
@@ -51,6 +52,10 @@ def _problem() -> tuple[torch.Tensor, torch.Tensor, sparse.csr_array]:
         functional.normalize(sphere, dim=1),
         sparse.csr_array(positives),
     )
+
+
+# The positions of the batch among all rows.
+ROWS = np.arange(6)
 
 
 def _batch(positives: sparse.csr_array) -> torch.Tensor:
@@ -101,7 +106,7 @@ def test_every_loss_that_a_setting_can_name_is_there():
     for name in OBJECTIVES:
         objective = make_objective(_config(loss=name), sphere, positives)
         embeddings.requires_grad_().grad = None
-        loss = objective(embeddings, _batch(positives), 0.5)
+        loss = objective(embeddings, ROWS, 0.5)
         assert loss.shape == ()
         loss.backward()
         assert torch.isfinite(embeddings.grad).all()
@@ -128,27 +133,27 @@ def test_the_default_is_put_together_of_its_pieces(progress, neighbour_weight, p
     expected = tag_softmax(logs, targets)
     if neighbour_weight > 0:
         expected = expected + neighbour_weight * neighbour_softmax(embeddings, targets, 0.3)
-    loss = objective(embeddings, _batch(positives), progress)
+    loss = objective(embeddings, ROWS, progress)
     torch.testing.assert_close(loss, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_plausibility_begins_after_the_first_fifth():
     embeddings, sphere, positives = _problem()
-    batch = _batch(positives)
     trusting = make_objective(_config(plausibility=0.0), sphere, positives)
     doubting = make_objective(_config(plausibility=0.6), sphere, positives)
-    trusted = trusting(embeddings, batch, 0.5)
+    trusted = trusting(embeddings, ROWS, 0.5)
     for progress in (0.0, 0.1, 0.199):
-        assert torch.equal(doubting(embeddings, batch, progress), trusted)
+        assert torch.equal(doubting(embeddings, ROWS, progress), trusted)
     for progress in (0.2, 0.7, 1.0):
-        assert abs(doubting(embeddings, batch, progress) - trusted).item() > 1e-3
+        assert abs(doubting(embeddings, ROWS, progress) - trusted).item() > 1e-3
 
 
 def test_without_tags_in_a_batch_the_default_is_zero():
     embeddings, sphere, positives = _problem()
     objective = make_objective(_config(), sphere, positives)
     embeddings.requires_grad_()
-    loss = objective(embeddings, torch.zeros(6, NUM_TAGS, dtype=torch.bool), 0.5)
+    # The only row without tags.
+    loss = objective(embeddings, np.full(6, 3), 0.5)
     loss.backward()
     assert loss.item() == 0
     assert torch.count_nonzero(embeddings.grad) == 0
@@ -161,7 +166,7 @@ def test_a_rate_of_zero_leaves_the_tags_where_they_are():
     assert list(objective.parameters()) == []
     assert objective.state_dict() == {}
     torch.testing.assert_close(objective.current_sphere(), sphere)
-    objective(embeddings.requires_grad_(), _batch(positives), 0.5).backward()
+    objective(embeddings.requires_grad_(), ROWS, 0.5).backward()
     assert objective.sphere.grad is None
 
 
@@ -173,12 +178,12 @@ def test_tags_that_are_learnt_move_and_keep_their_norm():
     assert [name for name, _ in objective.named_parameters()] == ["sphere"]
     assert list(objective.state_dict()) == ["sphere"]
     optimiser = torch.optim.SGD(objective.parameters(), lr=1.0)
-    first = objective(embeddings, _batch(positives), 0.0)
+    first = objective(embeddings, ROWS, 0.0)
     for _ in range(5):
         optimiser.zero_grad()
-        objective(embeddings, _batch(positives), 0.0).backward()
+        objective(embeddings, ROWS, 0.0).backward()
         optimiser.step()
-    assert objective(embeddings, _batch(positives), 0.0).item() < first.item()
+    assert objective(embeddings, ROWS, 0.0).item() < first.item()
     moved = objective.current_sphere()
     assert not moved.requires_grad
     torch.testing.assert_close(moved.norm(dim=1), torch.ones(NUM_TAGS))
@@ -203,7 +208,7 @@ def test_the_papers_objectives_are_their_losses_on_tags_that_stay(name):
         "batch_hinge": lambda: batch_hinge(embeddings, sphere, batch, 0.4),
     }[name]()
     for progress in (0.0, 1.0):
-        assert torch.equal(objective(embeddings, batch, progress), expected)
+        assert torch.equal(objective(embeddings, ROWS, progress), expected)
 
 
 def test_a_trained_model_has_the_tags_where_training_left_them(world, config_for):
@@ -223,3 +228,46 @@ def test_a_trained_model_has_the_tags_where_training_left_them(world, config_for
         place = model.sphere[model.tags.group_of_tag["boat"]]
         np.testing.assert_allclose(model.embed_tags(["boat"]), place, rtol=1e-5, atol=1e-6)
     assert np.abs(learnt.embed_tags(["boat"]) - fixed.embed_tags(["boat"])).max() > 1e-3
+
+
+def _looks(positives: sparse.csr_array) -> np.ndarray:
+    return np.random.default_rng(2).standard_normal((positives.shape[0], DIM)).astype(np.float32)
+
+
+def test_propagated_tags_join_the_images_own():
+    embeddings, sphere, positives = _problem()
+    config = _config(propagation=2.0, plausibility=0.0)
+    objective = make_objective(config, sphere, positives)
+    own = objective.targets(ROWS)
+    expected = torch.tensor(_loop_weights(positives.toarray())) * _batch(positives)
+    torch.testing.assert_close(own, expected, rtol=1e-6, atol=1e-7)
+    looks, generator = _looks(positives), np.random.default_rng(3)
+    objective.begin_epoch(lambda: looks, 0.4, generator)
+    weighted = sparse.csr_array(
+        positives.toarray() * np.float32(_loop_weights(positives.toarray()))
+    )
+    found = propagate_tags(looks, weighted, np.random.default_rng(3)).toarray()
+    # The weight of two tags, as they are on average where they are carried.
+    mass = 2 * weighted.toarray()[positives.toarray()].mean()
+    joined = objective.targets(ROWS)
+    torch.testing.assert_close(joined, own + mass * torch.from_numpy(found[:6]))
+    assert (joined - own).sum(dim=1).min().item() == pytest.approx(mass, rel=1e-5)
+    logs = tag_log_probabilities(embeddings, sphere, 0.3)
+    loss = tag_softmax(logs, joined) + 0.7 * neighbour_softmax(embeddings, joined, 0.3)
+    torch.testing.assert_close(objective(embeddings, ROWS, 0.5), loss)
+
+
+def test_propagation_begins_after_the_first_fifth_and_can_be_left_out():
+    _, sphere, positives = _problem()
+
+    def refuse() -> np.ndarray:
+        raise AssertionError("nobody should be embedded")
+
+    for config, progress in ((_config(), 0.19), (_config(propagation=0.0), 0.9)):
+        objective = make_objective(config, sphere, positives)
+        before = objective.targets(ROWS)
+        objective.begin_epoch(refuse, progress, np.random.default_rng(0))
+        assert torch.equal(objective.targets(ROWS), before)
+    for name in set(LOSSES) - {"tag_softmax"}:
+        objective = make_objective(_config(loss=name), sphere, positives)
+        objective.begin_epoch(refuse, 0.9, np.random.default_rng(0))

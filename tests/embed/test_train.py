@@ -417,6 +417,25 @@ def test_rates_over_the_steps(config_for, tmp_path):
     assert cosine[50:] == sorted(cosine[50:], reverse=True)
 
 
+@pytest.mark.parametrize("dropout", [None, 0.35])
+def test_the_head_drops_what_the_tags_ask_for(world, config_for, dropout, monkeypatch):
+    seen = set()
+    original = nn.Dropout.forward
+
+    def watched(self: nn.Dropout, values: torch.Tensor) -> torch.Tensor:
+        if self.training:
+            seen.add(self.p)
+        return original(self, values)
+
+    monkeypatch.setattr(nn.Dropout, "forward", watched)
+    model = train(config_for(world.folder, dropout=dropout, epochs=1))
+    _, rows = split_rows(len(world.tags), model.config.num_queries)
+    carried = np.diff(model.tags.positives_of([world.tags[row] for row in rows]).indptr)
+    tags_per_image = carried[carried > 0].mean()
+    (share,) = seen
+    assert share == (dropout or pytest.approx(1.5 / (1.5 + tags_per_image)))
+
+
 @pytest.mark.parametrize("on", ["features", "images"])
 def test_training_whitens_what_its_head_sees(world, config_for, on):
     changes = {"epochs": 1} | ({"images": world.folder / "images"} if on == "images" else {})

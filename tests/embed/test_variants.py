@@ -153,7 +153,8 @@ def test_the_hinge_variant_trains_on_the_hinge_of_wdht(world, config_for):
 
 def _loss(config, embeddings, sphere, positives) -> float:
     carried = sparse.csr_array(positives.numpy())
-    return make_objective(config, sphere, carried)(embeddings, positives, 0.5).item()
+    rows = np.arange(len(positives))
+    return make_objective(config, sphere, carried)(embeddings, rows, 0.5).item()
 
 
 def test_two_stages_fit_the_quantiser_once_the_embedding_is_done(world, config_for):

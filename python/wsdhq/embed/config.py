@@ -21,6 +21,8 @@ EVALUATION_CROPS = ("centre", "ten")
 
 # Steps in an epoch, where that leaves batches of a good size.
 _STEPS = 160
+# Tags an image at which dropout is a half.
+_FEW_TAGS = 1.5
 # Head to backbone, in rates: where the head learns alone, and beside a backbone.
 _ALONE, _BESIDE = 3.5, 1.0
 
@@ -87,8 +89,10 @@ class TrainConfig:
         standard deviation to this power. 0 keeps the geometry of the backbone.
     hidden_dim : int or None
         Width of the head's hidden layer; None is the paper's linear head.
-    dropout : float
-        Dropout before the last layer of the head, 0 <= dropout < 1.
+    dropout : float or None
+        Dropout before the last layer of the head, 0 <= dropout < 1. None follows the tags:
+        1.5 / (1.5 + t) where trained images carry t of them on average, .23 for five and .5 for
+        one and a half. The fewer there are, the sooner they are learnt by heart.
     normalise : bool
         Whether tags and images are brought to unit norm. False keeps their norms and takes
         inner products for cosines, in training, quantiser and search (the paper's WSDHQ_N);
@@ -108,6 +112,9 @@ class TrainConfig:
     plausibility : float
         How much "tag_softmax" doubts tags that an image gives no sign of: their weights are
         multiplied by the probability that the network gives them, to this power. 0 trusts all.
+    propagation : float
+        What the tags of look-alike images count in "tag_softmax" beside an image's own, in tags
+        of mean weight: they stand in for those that nobody wrote down. 0 leaves them out.
     tag_rate_factor : float
         In "tag_softmax" the tags' own places on the sphere learn with `tag_rate_factor` times the
         head's rate; 0 leaves them where the word vectors put them.
@@ -128,7 +135,8 @@ class TrainConfig:
     update_every : int
         Epochs between updates of codes and codebooks.
     relaxation : {"codebooks", "data", None}
-        Stochastic relaxation of the encoder.
+        Stochastic relaxation of the quantiser: noise on the codewords, as in the paper, on the
+        embeddings, or none.
     seed : int
         Seed of everything that is random, 0 .. 2^32 - 1.
     threads : int or None
@@ -187,13 +195,14 @@ class TrainConfig:
     weight_decay: float = 0.0
     whitening: float = 0.5
     hidden_dim: int | None = 1024
-    dropout: float = 0.2
+    dropout: float | None = None
     normalise: bool = True
     loss: str = "tag_softmax"
     temperature: float = 0.15
     neighbour_weight: float = 0.5
     neighbour_temperature: float = 0.3
     plausibility: float = 0.5
+    propagation: float = 1.0
     tag_rate_factor: float = 1.0
     margin: float | None = None
     gamma: float = 1.0
@@ -201,7 +210,7 @@ class TrainConfig:
     quantisation_weight: float = 0.0
     quantiser_metric: str = "identity"
     update_every: int = 2
-    relaxation: str | None = "codebooks"
+    relaxation: str | None = "data"
     seed: int = 0
     threads: int | None = None
     image_size: int = 64
@@ -232,7 +241,7 @@ class TrainConfig:
             self._check_at_least(name, 0)
         for name in ("weight_decay", "quantisation_weight", "neighbour_weight"):
             self._check_at_least(name, 0)
-        for name in ("plausibility", "tag_rate_factor"):
+        for name in ("plausibility", "propagation", "tag_rate_factor"):
             self._check_at_least(name, 0)
         for name in ("learning_rate", "head_rate_factor", "gamma"):
             self._check_above_zero(name)
@@ -252,7 +261,7 @@ class TrainConfig:
             raise ValueError(f"bits must be a positive multiple of 8 up to 512, got {self.bits}")
         if not -1 <= self.threshold <= 1:
             raise ValueError(f"threshold must be a cosine, -1 .. 1, got {self.threshold}")
-        if not 0 <= self.dropout < 1:
+        if self.dropout is not None and not 0 <= self.dropout < 1:
             raise ValueError(f"dropout must be in 0 <= dropout < 1, got {self.dropout}")
         self._check_choice("schedule", SCHEDULES)
         self._check_choice("relaxation", RELAXATIONS)
@@ -288,6 +297,12 @@ class TrainConfig:
         if self.batch_size is not None:
             return self.batch_size
         return int(2 ** round(math.log2(min(max(num_rows / _STEPS, 64), 256))))
+
+    def dropout_for(self, tags_per_image: float) -> float:
+        """Dropout in the head, where trained images carry so many tags: see `dropout`."""
+        if self.dropout is not None:
+            return self.dropout
+        return _FEW_TAGS / (_FEW_TAGS + tags_per_image)
 
     def to_toml(self) -> str:
         """The settings as TOML, paths as they were given.

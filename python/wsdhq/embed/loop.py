@@ -42,7 +42,7 @@ _WARM_UP = 0.05
 
 # Last keys of the random streams, so that no two uses draw the same numbers. Never 0: a
 # SeedSequence does not tell trailing zeros apart.
-INITIAL_WEIGHTS, ROW_ORDER, TORCH_NOISE = 1, 2, 3
+INITIAL_WEIGHTS, ROW_ORDER, TORCH_NOISE, OBJECTIVE = 1, 2, 3, 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,8 +149,8 @@ def train_epoch(
     """Train one epoch; `state` is changed in place.
 
     What happens is a function of the state, the task, the settings and the number of the
-    epoch: the order of the rows, dropout and augmentation are drawn from streams keyed by
-    (seed, epoch).
+    epoch: the order of the rows, dropout, augmentation and what the objective looks at are drawn
+    from streams keyed by (seed, epoch).
 
     Parameters
     ----------
@@ -174,6 +174,11 @@ def train_epoch(
     # Batches of nearly equal size: a last batch of one image would break batch normalisation.
     batches = np.array_split(order, math.ceil(len(order) / config.batch_size_for(len(order))))
     num_steps = config.epochs * len(batches)
+    state.objective.begin_epoch(
+        lambda: training_embeddings(state, task),
+        state.epoch / config.epochs,
+        np.random.default_rng([config.seed, state.epoch, OBJECTIVE]),
+    )
     sums = {"loss": 0.0, "semantic_loss": 0.0, "quantisation_loss": 0.0}
 
     state.network.train()
@@ -220,8 +225,7 @@ def _losses(
     elif state.network.backbone is not None and config.crop_size is not None:
         inputs = centre_crop(inputs, config.crop_size)
     embeddings = state.network(inputs.to(task.device))
-    positives = torch.from_numpy(task.positives[batch].toarray()).to(task.device)
-    semantic = state.objective(embeddings, positives, progress)
+    semantic = state.objective(embeddings, batch, progress)
     if state.codes is None:
         return {"loss": semantic, "semantic_loss": semantic}
     reconstructions = torch.from_numpy(state.quantiser.decode(state.codes[batch]))

@@ -87,7 +87,9 @@ def build_network(
         width = backbone_width(backbone, config.crop_size or config.image_size)
     if width is None:
         raise ValueError("in_dim: the width of the features is needed in features mode")
-    head = HypersphericalHead(width, dim, config.hidden_dim, config.dropout, config.normalise)
+    # What follows the tags is set when they are known, and only training needs it.
+    dropout = 0.0 if config.dropout is None else config.dropout
+    head = HypersphericalHead(width, dim, config.hidden_dim, dropout, config.normalise)
     return EmbeddingNetwork(head, backbone, config.crop_size, config.evaluation_crops)
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy import sparse
 from torch import Tensor, nn
 from torch.nn import functional
@@ -20,35 +23,68 @@ from wsdhq.embed.losses import (
     tag_log_probabilities,
     tag_softmax,
 )
+from wsdhq.embed.tag_propagation import propagate_tags
 from wsdhq.embed.tag_weights import inverse_document_frequency
 
 __all__ = ["OBJECTIVES", "Objective", "SphereObjective", "TagObjective", "make_objective"]
 
 # The margin that the authors of WDHT recommend.
 _HINGE_MARGIN = 0.2
-# Before this share of the training the network's beliefs are too young to overrule a tag.
+# Before this share of the training the network is too young to overrule a tag, or to say which
+# images are alike.
 _BELIEF_BEGINS = 0.2
 
 
 class Objective(nn.Module, ABC):
-    """A semantics-preserving loss, with the tags' places on the sphere."""
+    """A semantics-preserving loss, with the tags' places on the sphere and who carries them.
+
+    Parameters
+    ----------
+    carried : (n, T') scipy sparse array of bool or float32
+        The tags of the training rows, perhaps weighted.
+    """
 
     sphere: Tensor
+
+    def __init__(self, carried: sparse.csr_array) -> None:
+        super().__init__()
+        self._carried = sparse.csr_array(carried)
 
     @property
     def refines_sphere(self) -> bool:
         """Whether the tags' places are learnt with the embedding."""
         return False
 
+    def begin_epoch(
+        self,
+        embed: Callable[[], NDArray[np.float32]],
+        progress: float,
+        generator: np.random.Generator,
+    ) -> None:
+        """Look at all training rows before an epoch; nothing, unless an objective needs it.
+
+        What an objective remembers of it must follow from the arguments alone: a training that
+        is resumed starts with an epoch, and remembers nothing.
+
+        Parameters
+        ----------
+        embed : callable
+            Embeds the training rows as they are now, (n, D) float32.
+        progress : float
+            Share of the steps of the training that are done, 0 .. 1.
+        generator : numpy.random.Generator
+            Of this epoch.
+        """
+
     @abstractmethod
-    def forward(self, embeddings: Tensor, positives: Tensor, progress: float) -> Tensor:
+    def forward(self, embeddings: Tensor, rows: NDArray[np.int64], progress: float) -> Tensor:
         """The loss of a batch.
 
         Parameters
         ----------
         embeddings : Tensor, (B, D), float32
-        positives : Tensor, (B, T'), bool
-            Which merged tags each image carries.
+        rows : array, (B,), int64
+            Whose they are: positions among the training rows.
         progress : float
             Share of the steps of the training that are done, 0 .. 1.
 
@@ -80,15 +116,24 @@ class SphereObjective(Objective):
         From (config, embeddings, sphere, positives) to the loss.
     config : TrainConfig
     sphere : Tensor, (T', D), float32
+    positives : (n, T') scipy sparse array of bool
+        The tags of the training rows.
     """
 
-    def __init__(self, loss: _SphereLoss, config: TrainConfig, sphere: Tensor) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        loss: _SphereLoss,
+        config: TrainConfig,
+        sphere: Tensor,
+        positives: sparse.csr_array,
+    ) -> None:
+        super().__init__(positives)
         self._loss, self._config = loss, config
         self.register_buffer("sphere", sphere, persistent=False)
 
-    def forward(self, embeddings: Tensor, positives: Tensor, progress: float) -> Tensor:
+    def forward(self, embeddings: Tensor, rows: NDArray[np.int64], progress: float) -> Tensor:
         """As `Objective.forward`."""
+        positives = torch.from_numpy(self._carried[rows].toarray()).to(embeddings.device)
         return self._loss(self._config, embeddings, self.sphere, positives)
 
 
@@ -96,42 +141,62 @@ class TagObjective(Objective):
     """Softmax over the tags and over the neighbours, with tags that move and may be doubted.
 
     `tag_softmax + config.neighbour_weight * neighbour_softmax`, where the tags of an image weigh
-    their `inverse_document_frequency`, shifted to the plausible ones (`plausible_targets`) once
-    the first fifth of the training is over.
+    their `inverse_document_frequency`. Once the first fifth of the training is over, the tags of
+    look-alike images join them (`propagate_tags`, anew for each epoch), with the weight of
+    `config.propagation` tags together, and all are shifted to the plausible ones
+    (`plausible_targets`).
 
     Parameters
     ----------
     config : TrainConfig
         `temperature`, `neighbour_weight`, `neighbour_temperature`, `plausibility`,
-        `tag_rate_factor`.
+        `propagation`, `tag_rate_factor`.
     sphere : Tensor, (T', D), float32
         Where the tags begin; they stay there if `tag_rate_factor` is 0.
     positives : (n, T') scipy sparse array of bool
-        The tags of the training rows: what their weights are counted from.
+        The tags of the training rows: what their weights are counted from, too.
     """
 
-    tag_weights: Tensor
-
     def __init__(self, config: TrainConfig, sphere: Tensor, positives: sparse.csr_array) -> None:
-        super().__init__()
+        weights = inverse_document_frequency(positives)
+        super().__init__(sparse.csr_array(positives.multiply(weights), dtype=np.float32))
         self._config = config
+        self._propagated: sparse.csr_array | None = None
         if config.tag_rate_factor > 0:
             self.sphere = nn.Parameter(sphere.clone())
         else:
             self.register_buffer("sphere", sphere, persistent=False)
-        weights = torch.from_numpy(inverse_document_frequency(positives))
-        self.register_buffer("tag_weights", weights.to(sphere.device), persistent=False)
 
     @property
     def refines_sphere(self) -> bool:
         """Whether `config.tag_rate_factor` is above 0."""
         return isinstance(self.sphere, nn.Parameter)
 
-    def forward(self, embeddings: Tensor, positives: Tensor, progress: float) -> Tensor:
+    def begin_epoch(
+        self,
+        embed: Callable[[], NDArray[np.float32]],
+        progress: float,
+        generator: np.random.Generator,
+    ) -> None:
+        """As `Objective.begin_epoch`: find out what look-alike images would be called."""
+        if self._config.propagation == 0 or progress < _BELIEF_BEGINS:
+            return
+        found = propagate_tags(embed(), self._carried, generator, device=self.sphere.device)
+        mean_weight = float(self._carried.data.mean()) if self._carried.nnz else 0.0
+        self._propagated = found * np.float32(self._config.propagation * mean_weight)
+
+    def targets(self, rows: NDArray[np.int64]) -> Tensor:
+        """What each tag weighs for some training rows, (B, T') float32: own and propagated."""
+        weights = self._carried[rows]
+        if self._propagated is not None:
+            weights = weights + self._propagated[rows]
+        return torch.from_numpy(weights.toarray()).to(self.sphere.device)
+
+    def forward(self, embeddings: Tensor, rows: NDArray[np.int64], progress: float) -> Tensor:
         """As `Objective.forward`."""
         config = self._config
         log_probabilities = tag_log_probabilities(embeddings, self.sphere, config.temperature)
-        targets = positives * self.tag_weights
+        targets = self.targets(rows)
         if config.plausibility > 0 and progress >= _BELIEF_BEGINS:
             targets = plausible_targets(targets, log_probabilities, config.plausibility)
         loss = tag_softmax(log_probabilities, targets)
@@ -163,7 +228,7 @@ def make_objective(config: TrainConfig, sphere: Tensor, positives: sparse.csr_ar
     """
     if config.loss == "tag_softmax":
         return TagObjective(config, sphere, positives)
-    return SphereObjective(_SPHERE_LOSSES[config.loss], config, sphere)
+    return SphereObjective(_SPHERE_LOSSES[config.loss], config, sphere, positives)
 
 
 def _adaptive(config: TrainConfig, embeddings: Tensor, sphere: Tensor, positives: Tensor) -> Tensor:

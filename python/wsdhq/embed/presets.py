@@ -22,6 +22,7 @@ _OBJECTIVE: dict[str, Any] = {
     "num_negatives": 1000,
     "quantisation_weight": 1e-4,
     "update_every": 2,
+    "relaxation": "codebooks",
     "batch_size": 256,
     "learning_rate": 3e-4,
     "head_rate_factor": 10.0,

@@ -264,6 +264,9 @@ def _initial_state(
         every = max(1, len(task.rows) // _SCALING_SAMPLE)
         sample = inputs.batch(task.rows[::every][:_SCALING_SAMPLE])
         network.fit_scaling(sample, config.whitening)
+    tags_per_image = task.positives.nnz / len(task.rows)
+    network.head.dropout.p = config.dropout_for(tags_per_image)
+    _logger.info("%.1f tags an image, dropout %.2f", tags_per_image, network.head.dropout.p)
     objective = make_objective(
         config, torch.from_numpy(tags.sphere).to(task.device), task.positives
     )

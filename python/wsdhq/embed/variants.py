@@ -24,6 +24,8 @@ PAPER_OBJECTIVE: dict[str, Any] = {
     "quantiser_metric": "semantic",
     "whitening": 0.0,
     "hidden_dim": 512,
+    "dropout": 0.2,
+    "relaxation": "codebooks",
     "epochs": 15,
     "batch_size": 256,
     "learning_rate": 1e-3,
@@ -108,6 +110,9 @@ PIECES: dict[str, Variant] = {
     DEFAULT: _piece({}, "this project's own objective, all pieces"),
     "no neighbours": _piece({"neighbour_weight": 0.0}, "softmax over the tags alone"),
     "no plausibility": _piece({"plausibility": 0.0}, "every tag is trusted"),
+    "no propagation": _piece(
+        {"propagation": 0.0}, "nothing is learnt from the tags of look-alike images"
+    ),
     "fixed tags": _piece({"tag_rate_factor": 0.0}, "tags stay where their word vectors are"),
     "no graph": _piece(
         {"num_neighbours": 0, "radius": 0.0}, "tags are neither enhanced nor merged"

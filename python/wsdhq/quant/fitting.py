@@ -25,7 +25,8 @@ FIT_SWEEPS = 4
 # Iterations at the end without noise and shrinkage.
 SETTLING = 3
 # At first a codeword that as many vectors use as any other shrinks by this part of its length.
-SHRINKAGE = 0.1
+# Noise on the vectors spreads the work by itself, and wants less.
+SHRINKAGE = {"none": 0.1, "codebooks": 0.1, "data": 0.05}
 
 
 def fit_codebooks(
@@ -101,10 +102,11 @@ def fit_codebooks(
     least = mean_distortion(vectors, current, best, metric, threads)
     best_codes = current
     annealed = max(iterations - SETTLING, 0)
+    most_shrinkage = SHRINKAGE[relaxation] * len(vectors) / codebook_size
     history: list[dict[str, Any]] = []
     for i in range(iterations):
         left = 1 - i / annealed if i < annealed else 0.0
-        shrinkage = SHRINKAGE * len(vectors) / codebook_size * left
+        shrinkage = most_shrinkage * left
         codebooks, reseeded = solve(current, shrinkage + (ridge or 0.0) if shrinkage else ridge)
         heat = math.sqrt(1 - (i + 1) / annealed) if i < annealed and relaxation != "none" else 0.0
         current = encode(codebooks, None if heat else current, i + 1, heat)
