@@ -19,13 +19,14 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
 
+from carelessness import AS_THEY_ARE, CONDITIONS, TagSets
 from measuring import (
     chosen_labels,
     labelled_parser,
@@ -42,47 +43,12 @@ from wsdhq.embed.quantisation import fit_quantizer
 from wsdhq.embed.variants import DEFAULT, variant_settings
 from wsdhq.quant import AdditiveQuantizer
 
-TagSets = list[list[str]]
 Figures = dict[str, float]
 # Bits, and at this width: quantiser, embedded queries, codes of all rows.
 Encoded = tuple[int, AdditiveQuantizer, NDArray[np.float32], NDArray[np.uint8]]
 
 _RIDGE = "ridge"
 _METHODS = (DEFAULT, "WSDHQ", _RIDGE)
-_AS_THEY_ARE = "as they are"
-
-
-def drop(tag_sets: TagSets, share: float, generator: np.random.Generator) -> TagSets:
-    """Leave out each occurrence of a tag with probability `share`."""
-    return [
-        [tag for tag, chance in zip(tags, generator.random(len(tags))) if chance >= share]
-        for tags in tag_sets
-    ]
-
-
-def replace(tag_sets: TagSets, share: float, generator: np.random.Generator) -> TagSets:
-    """Put for each occurrence, with probability `share`, a tag drawn from all occurrences.
-
-    An image that comes to carry a tag twice carries it once.
-    """
-    occurrences = [tag for tags in tag_sets for tag in tags]
-    return [
-        list(
-            dict.fromkeys(
-                occurrences[generator.integers(len(occurrences))] if chance < share else tag
-                for tag, chance in zip(tags, generator.random(len(tags)))
-            )
-        )
-        for tags in tag_sets
-    ]
-
-
-CONDITIONS: dict[str, Callable[[TagSets, np.random.Generator], TagSets]] = {
-    _AS_THEY_ARE: lambda tags, generator: tags,
-    "50 % dropped": lambda tags, generator: drop(tags, 0.5, generator),
-    "80 % dropped": lambda tags, generator: drop(tags, 0.8, generator),
-    "30 % replaced": lambda tags, generator: replace(tags, 0.3, generator),
-}
 
 
 def main() -> None:
@@ -146,9 +112,9 @@ def _table(
             cells = [f"{condition}, {method}"]
             for name in by:
                 values = [figures[name] for figures in found[bits, condition, method]]
-                whole = [figures[name] for figures in found[bits, _AS_THEY_ARE, method]]
+                whole = [figures[name] for figures in found[bits, AS_THEY_ARE, method]]
                 lost = f"{100 * (fmean(whole) - fmean(values)):.2f}"
-                cells += [mean_and_deviation(values), "" if condition == _AS_THEY_ARE else lost]
+                cells += [mean_and_deviation(values), "" if condition == AS_THEY_ARE else lost]
             rows.append(cells)
     columns = [each for name in by for each in (f"by {name}", "points lost")]
     return markdown_table(["tags, method", *columns], rows)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import careless_tags
+import carelessness
 from ridge import ridge_embeddings
 from tagged_clusters import draw, write_kinds
 
@@ -21,7 +22,7 @@ def _generator() -> np.random.Generator:
 
 @pytest.mark.parametrize("share", [0.5, 0.8])
 def test_dropping(share):
-    dropped = careless_tags.drop(_TAGS, share, _generator())
+    dropped = carelessness.drop(_TAGS, share, _generator())
     assert len(dropped) == len(_TAGS)
     for before, after in zip(_TAGS, dropped):
         assert [tag for tag in before if tag in after] == after
@@ -30,13 +31,13 @@ def test_dropping(share):
     # Images differ in what they lose, and some of them lose all.
     assert len({tuple(tags) for before, tags in zip(_TAGS, dropped) if len(before) == 5}) > 5
     assert any(before and not after for before, after in zip(_TAGS, dropped))
-    assert dropped == careless_tags.drop(_TAGS, share, _generator())
-    assert dropped != careless_tags.drop(_TAGS, share, np.random.default_rng(4))
+    assert dropped == carelessness.drop(_TAGS, share, _generator())
+    assert dropped != carelessness.drop(_TAGS, share, np.random.default_rng(4))
 
 
 def test_replacing():
     tags = [["common", f"own{row}"] for row in range(4000)]
-    replaced = careless_tags.replace(tags, 0.3, _generator())
+    replaced = carelessness.replace(tags, 0.3, _generator())
     assert all(len(set(after)) == len(after) > 0 for after in replaced)
     own = sum(f"own{row}" in after for row, after in enumerate(replaced)) / 4000
     assert abs(own - 0.7) < 0.03
@@ -44,12 +45,12 @@ def test_replacing():
     # that keep it (.7), get it for itself (.15), or else get it for the other (.15 * .15).
     counts = Counter(tag for after in replaced for tag in after)
     assert abs(counts["common"] / 4000 - (0.85 + 0.15 * 0.15)) < 0.03
-    assert replaced == careless_tags.replace(tags, 0.3, _generator())
+    assert replaced == carelessness.replace(tags, 0.3, _generator())
 
 
 def test_nothing_is_changed_in_place():
     before = [list(tags) for tags in _TAGS]
-    for change in careless_tags.CONDITIONS.values():
+    for change in carelessness.CONDITIONS.values():
         change(_TAGS, _generator())
     assert before == _TAGS
 
