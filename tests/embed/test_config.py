@@ -222,3 +222,21 @@ def test_dropout_follows_the_tags_unless_it_is_given():
     for given in (0.0, 0.3):
         config = TrainConfig(out="r", tags="t.txt", features="f.npy", dropout=given)
         assert config.dropout_for(1.0) == config.dropout_for(9.0) == given
+
+
+@pytest.mark.parametrize(
+    ("changes", "backbone", "head"),
+    [
+        ({"features": "f.npy"}, 2e-3, 7e-3),
+        ({"images": "i"}, 2e-3, 2e-3),
+        ({"images": "i", "backbone": "alexnet", "backbone_weights": "w.npy"}, 2e-4, 2e-3),
+        ({"images": "i", "backbone_weights": "w.npy", "learning_rate": 1e-3}, 1e-3, 1e-2),
+        ({"images": "i", "backbone_weights": "w.npy", "head_rate_factor": 3.0}, 2e-4, 6e-4),
+        ({"features": "f.npy", "learning_rate": 1.0, "head_rate_factor": 2.0}, 1.0, 2.0),
+    ],
+)
+def test_what_was_trained_before_learns_slowly_beside_a_fresh_head(changes, backbone, head):
+    config = TrainConfig(out="r", tags="t.txt", **changes)
+    assert config.backbone_rate == pytest.approx(backbone)
+    assert config.head_rate == pytest.approx(head)
+    assert TrainConfig.from_toml(config.to_toml()) == config

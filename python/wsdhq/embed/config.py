@@ -23,8 +23,11 @@ EVALUATION_CROPS = ("centre", "ten")
 _STEPS = 160
 # Tags an image at which dropout is a half.
 _FEW_TAGS = 1.5
-# Head to backbone, in rates: where the head learns alone, and beside a backbone.
-_ALONE, _BESIDE = 3.5, 1.0
+# The rate of a backbone that begins with random weights, and of one that was trained before.
+_NEW_RATE, _TRAINED_RATE = 2e-3, 2e-4
+# Head to backbone, in rates: where the head learns alone, beside a backbone with random weights,
+# and beside one that was trained before.
+_ALONE, _BESIDE_NEW, _BESIDE_TRAINED = 3.5, 1.0, 10.0
 
 # TOML has no null: None is written as this word where leaving the key out would mean
 # another default.
@@ -70,13 +73,15 @@ class TrainConfig:
         Images per step at most (batches are of nearly equal size). None takes a 160th of the
         training rows, as a power of two from 64 to 256: small collections need steps, large ones
         neighbours in the batch.
-    learning_rate : float
-        Rate of Adam for the backbone. The default suits one trained from scratch; a
-        backbone trained before is better served by a tenth of it.
+    learning_rate : float or None
+        The backbone's rate, of Adam. None is .002, and a tenth of it for a backbone that begins
+        with `backbone_weights`: what it knows is to be kept. For a module of your own that was
+        trained before, give .0002 and a `head_rate_factor` of 10.
     head_rate_factor : float or None
         The head learns with `head_rate_factor * learning_rate`, in features mode too. None is
-        3.5 there, where the head learns alone, and 1 beside a backbone: a head that runs ahead
-        of it settles on features that mean nothing yet.
+        3.5 there, where the head learns alone; 1 beside a backbone with random weights, as a head
+        that runs ahead of it settles on features that mean nothing yet; and 10 beside one that
+        begins with `backbone_weights`.
     schedule : {"cosine", "constant", "halving"}
         Rate over the steps: rising during the first twentieth and falling to 0 along a half
         cosine, constant, or halved after every `halve_every` steps.
@@ -188,7 +193,7 @@ class TrainConfig:
     num_train: int | None = None
     epochs: int = 15
     batch_size: int | None = None
-    learning_rate: float = 2e-3
+    learning_rate: float | None = None
     head_rate_factor: float | None = None
     schedule: str = "cosine"
     halve_every: int = 300
@@ -285,12 +290,21 @@ class TrainConfig:
         return self.bits // 8
 
     @property
+    def backbone_rate(self) -> float:
+        """The backbone's learning rate: see `learning_rate`."""
+        if self.learning_rate is not None:
+            return self.learning_rate
+        return _NEW_RATE if self.backbone_weights is None else _TRAINED_RATE
+
+    @property
     def head_rate(self) -> float:
         """The head's learning rate: see `head_rate_factor`."""
         factor = self.head_rate_factor
-        if factor is None:
-            factor = _ALONE if self.images is None else _BESIDE
-        return self.learning_rate * factor
+        if factor is None and self.images is None:
+            factor = _ALONE
+        elif factor is None:
+            factor = _BESIDE_NEW if self.backbone_weights is None else _BESIDE_TRAINED
+        return self.backbone_rate * factor
 
     def batch_size_for(self, num_rows: int) -> int:
         """Images per step, where there are `num_rows` to train on: see `batch_size`."""

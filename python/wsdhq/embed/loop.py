@@ -105,7 +105,7 @@ def make_optimiser(
     if network.backbone is not None:
         parameters = [value for value in network.backbone.parameters() if value.requires_grad]
         if parameters:
-            groups.append({"params": parameters, "base_rate": config.learning_rate})
+            groups.append({"params": parameters, "base_rate": config.backbone_rate})
     if objective is not None and objective.refines_sphere:
         rate = head_rate * config.tag_rate_factor
         groups.append(
