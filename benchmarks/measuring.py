@@ -19,7 +19,7 @@ from wsdhq.data.splits import split_collection
 from wsdhq.embed import TrainConfig, TrainedModel, train
 from wsdhq.embed.quantisation import fit_quantizer, make_quantizer, quantiser_metric
 from wsdhq.embed.run_directory import RunDirectory
-from wsdhq.evaluation import RankBatches, evaluate_groupings
+from wsdhq.evaluation import RankBatches, evaluate_groupings, rank_by_index
 from wsdhq.quant import AdditiveQuantizer, AQDIndex
 
 __all__ = [
@@ -186,8 +186,7 @@ def rank_by_codes(
     """
     index = AQDIndex(quantizer)
     index.add(codes)
-    shown = min(DEPTH, len(codes))
-    return lambda start, stop: index.search(queries[start:stop], shown, threads=threads)
+    return rank_by_index(index, queries, DEPTH, threads)
 
 
 def map_by_grouping(

@@ -13,6 +13,7 @@ from wsdhq.evaluation import (
     DEFAULT_POINTS,
     evaluate_groupings,
     evaluate_ranking,
+    rank_by_index,
     rank_by_inner_product,
     spread_queries,
 )
@@ -272,3 +273,23 @@ def test_spread_queries_takes_good_and_bad_ones():
         spread_queries(values, 0)
     with pytest.raises(ValueError, match="one dimension"):
         spread_queries(values[None], 1)
+
+
+def test_an_index_is_ranked_batch_by_batch():
+    from wsdhq.quant import AdditiveQuantizer, AQDIndex
+
+    generator = np.random.default_rng(4)
+    database = generator.standard_normal((40, 3)).astype(np.float32)
+    queries = generator.standard_normal((5, 3)).astype(np.float32)
+    quantizer = AdditiveQuantizer(2, 8, iterations=2, threads=1).fit(database)
+    index = AQDIndex(quantizer)
+    index.add(quantizer.encode(database))
+    scores, positions = index.search(queries, 40)
+    for k, shown in ((None, 40), (7, 7), (99, 40)):
+        rank = rank_by_index(index, queries, k, threads=1)
+        for start, stop in ((0, 5), (2, 3), (1, 4)):
+            found_scores, found = rank(start, stop)
+            np.testing.assert_array_equal(found, positions[start:stop, :shown])
+            np.testing.assert_array_equal(found_scores, scores[start:stop, :shown])
+    with pytest.raises(ValueError, match="k must be at least 1"):
+        rank_by_index(index, queries, 0)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from wsdhq.baselines.features import FeatureBaseline
 from wsdhq.baselines.interface import TrainingData
-from wsdhq.evaluation import RankBatches
+from wsdhq.evaluation import RankBatches, rank_by_index
 from wsdhq.quant import AdditiveQuantizer, AQDIndex
 from wsdhq.quant.validation import FloatMatrix
 
@@ -67,8 +67,4 @@ class AdditiveQuantization(FeatureBaseline):
         features = self._checked(queries, "queries", self._fitted_dim())
         index = AQDIndex(self._quantizer, "l2")
         index.add(self._checked_codes(codes))
-
-        def rank(start: int, stop: int) -> tuple[ArrayLike, ArrayLike]:
-            return index.search(features[start:stop], len(index))
-
-        return rank
+        return rank_by_index(index, features)

@@ -26,6 +26,7 @@ from wsdhq.evaluation import (
     EvaluationResult,
     RankBatches,
     evaluate_groupings,
+    rank_by_index,
     rank_by_inner_product,
 )
 from wsdhq.quant import AQDIndex
@@ -220,16 +221,11 @@ def _measure(
     if baselines:
         vectors(_EMBEDDING, inputs.embeddings, "learnt from the tags, before quantisation")
 
-    def rank_codes(start: int, stop: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        # Ids of the index are places in the database: it was filled in that order.
-        return evaluation.index.search(
-            evaluation.query_embeddings[start:stop], len(database), threads=threads
-        )
-
+    by_codes = rank_by_index(evaluation.index, evaluation.query_embeddings, threads=threads)
     num_bytes = evaluation.codes.shape[1]
     name = f"codes, {8 * num_bytes} bits"
     evaluation.methods[name] = MethodResult(
-        measure(name, rank_codes), "what is stored and searched", float(num_bytes), is_main=True
+        measure(name, by_codes), "what is stored and searched", float(num_bytes), is_main=True
     )
 
 

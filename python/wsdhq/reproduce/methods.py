@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from wsdhq._files import write_json
 from wsdhq.embed.variants import Variant
-from wsdhq.evaluation import RankBatches
+from wsdhq.evaluation import RankBatches, rank_by_index
 from wsdhq.reproduce.cells import Cell
 from wsdhq.reproduce.dataset import Materials
 from wsdhq.reproduce.identity import noted
@@ -241,6 +240,7 @@ class EmbeddingMethod(Method):
 
     def compute(self, cell: Cell, materials: Materials, work: Work) -> Ranked:
         from wsdhq.embed import train
+        from wsdhq.quant import AQDIndex
 
         files: dict[str, Any] = {
             **materials.training_files,
@@ -276,7 +276,9 @@ class EmbeddingMethod(Method):
             [model.embed(each, threads=work.threads) for each in inputs.blocks(materials.query)]
         )
         seconds = {"fit": fitted - begun, "encode": time.perf_counter() - fitted}
-        rank = _rank_by_codes(model.quantizer, codes, queries, work.threads)
+        index = AQDIndex(model.quantizer)
+        index.add(codes)
+        rank = rank_by_index(index, queries, threads=work.threads)
 
         def clean_up() -> None:
             if not work.keep_runs:
@@ -290,21 +292,6 @@ class EmbeddingMethod(Method):
 
         settings = {**self._settings, **dict(cell.changes)}
         return TrainConfig(**{**settings, **files, **rest, "bits": cell.bits, "seed": cell.seed})
-
-
-def _rank_by_codes(
-    quantizer: Any, codes: NDArray[np.uint8], queries: NDArray[np.float32], threads: int | None
-) -> RankBatches:
-    from wsdhq.quant import AQDIndex
-
-    index = AQDIndex(quantizer, "ip")
-    index.add(codes)
-
-    def rank(start: int, stop: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        # Ids of the index are places in the database: it was filled in that order.
-        return index.search(queries[start:stop], len(codes), threads=threads)
-
-    return rank
 
 
 @contextmanager
