@@ -263,11 +263,27 @@ def test_propagation_begins_after_the_first_fifth_and_can_be_left_out():
     def refuse() -> np.ndarray:
         raise AssertionError("nobody should be embedded")
 
-    for config, progress in ((_config(), 0.19), (_config(propagation=0.0), 0.9)):
+    pixels = {"features": None, "images": "images"}
+    for config, progress in (
+        (_config(), 0.19),
+        (_config(propagation=0.0), 0.9),
+        # A backbone that begins with random weights takes longer to see what is alike.
+        (_config(**pixels), 0.69),
+        (_config(**pixels, backbone_weights="w.npy"), 0.19),
+    ):
         objective = make_objective(config, sphere, positives)
         before = objective.targets(ROWS)
         objective.begin_epoch(refuse, progress, np.random.default_rng(0))
         assert torch.equal(objective.targets(ROWS), before)
+    for config, progress in (
+        (_config(), 0.2),
+        (_config(**pixels), 0.7),
+        (_config(**pixels, backbone_weights="w.npy"), 0.2),
+    ):
+        objective = make_objective(config, sphere, positives)
+        before = objective.targets(ROWS)
+        objective.begin_epoch(lambda: _looks(positives), progress, np.random.default_rng(0))
+        assert not torch.equal(objective.targets(ROWS), before)
     for name in set(LOSSES) - {"tag_softmax"}:
         objective = make_objective(_config(loss=name), sphere, positives)
         objective.begin_epoch(refuse, 0.9, np.random.default_rng(0))

@@ -33,6 +33,8 @@ _HINGE_MARGIN = 0.2
 # Before this share of the training the network is too young to overrule a tag, or to say which
 # images are alike.
 _BELIEF_BEGINS = 0.2
+# The same for likeness, where a backbone begins with random weights: it takes long to see any.
+_LIKENESS_BEGINS_FROM_NOTHING = 0.7
 
 
 class Objective(nn.Module, ABC):
@@ -144,7 +146,8 @@ class TagObjective(Objective):
     their `inverse_document_frequency`. Once the first fifth of the training is over, the tags of
     look-alike images join them (`propagate_tags`, anew for each epoch), with the weight of
     `config.propagation` tags together, and all are shifted to the plausible ones
-    (`plausible_targets`).
+    (`plausible_targets`). Where a backbone begins with random weights, what looks alike is only
+    asked in the last three tenths.
 
     Parameters
     ----------
@@ -161,6 +164,8 @@ class TagObjective(Objective):
         weights = inverse_document_frequency(positives)
         super().__init__(sparse.csr_array(positives.multiply(weights), dtype=np.float32))
         self._config = config
+        from_nothing = config.images is not None and config.backbone_weights is None
+        self._likeness_begins = _LIKENESS_BEGINS_FROM_NOTHING if from_nothing else _BELIEF_BEGINS
         self._propagated: sparse.csr_array | None = None
         if config.tag_rate_factor > 0:
             self.sphere = nn.Parameter(sphere.clone())
@@ -179,7 +184,7 @@ class TagObjective(Objective):
         generator: np.random.Generator,
     ) -> None:
         """As `Objective.begin_epoch`: find out what look-alike images would be called."""
-        if self._config.propagation == 0 or progress < _BELIEF_BEGINS:
+        if self._config.propagation == 0 or progress < self._likeness_begins:
             return
         found = propagate_tags(embed(), self._carried, generator, device=self.sphere.device)
         mean_weight = float(self._carried.data.mean()) if self._carried.nnz else 0.0
