@@ -35,8 +35,9 @@ def _config(**changes) -> TrainConfig:
         "neighbour_weight": 0.7,
         "plausibility": 0.6,
         "tag_rate_factor": 0.5,
+        "features": "f.npy",
     }
-    return TrainConfig(out="run", tags="t.txt", features="f.npy", **(given | changes))
+    return TrainConfig(out="run", tags="t.txt", **(given | changes))
 
 
 def _problem() -> tuple[torch.Tensor, torch.Tensor, sparse.csr_array]:
