@@ -22,14 +22,14 @@ def _run(monkeypatch, folder, *arguments: str) -> None:
 def test_a_table_for_each_grouping(tmp_path, monkeypatch, capsys):
     _run(
         monkeypatch, tmp_path, "--bits", "8", "16", "--seeds", "2",
-        "--piece", "no graph", "WSDHQ",
+        "--piece", "graph", "WSDHQ",
     )  # fmt: skip
     written = capsys.readouterr()
     tables = written.out.split("MAP@5000 by ")[1:]
     assert [table.split(",")[0] for table in tables] == ["kind", "half"]
     for table in tables:
         rows = [line.split(" | ") for line in table.splitlines() if line.startswith("| ")]
-        assert [row[0] for row in rows] == ["| ", "| :--", "| no graph", "| WSDHQ"]
+        assert [row[0] for row in rows] == ["| ", "| :--", "| graph", "| WSDHQ"]
         assert rows[0][1:] == ["8 bits", "16 bits |"]
         for cell in (cell for row in rows[2:] for cell in row[1:]):
             # Mean and deviation; by chance a quarter, or a half, is relevant.

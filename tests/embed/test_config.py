@@ -240,3 +240,14 @@ def test_what_was_trained_before_learns_slowly_beside_a_fresh_head(changes, back
     assert config.backbone_rate == pytest.approx(backbone)
     assert config.head_rate == pytest.approx(head)
     assert TrainConfig.from_toml(config.to_toml()) == config
+
+
+def test_the_graph_is_that_of_word_vectors_that_know_more_than_the_tags():
+    given = {"out": "r", "tags": "t.txt", "features": "f.npy"}
+    for vectors, expected in ((None, (0, 0.0)), ("w.bin", (20, 0.1))):
+        config = TrainConfig(**given, word_vectors=vectors)
+        assert (config.graph_neighbours, config.merge_radius) == expected
+        config = TrainConfig(**given, word_vectors=vectors, radius=0.3, num_neighbours=7)
+        assert (config.graph_neighbours, config.merge_radius) == (7, 0.3)
+        config = TrainConfig(**given, word_vectors=vectors, radius=0.0, num_neighbours=0)
+        assert (config.graph_neighbours, config.merge_radius) == (0, 0.0)

@@ -81,7 +81,7 @@ def test_settings_win_in_order():
     given = {"epochs": 3, "hidden_dim": None, "normalise": True, "num_neighbours": 7}
     assert variant_settings("WSDHQ_N", given) == PAPER_OBJECTIVE | given | {"normalise": False}
     assert variant_settings("WSDHQ", given) == PAPER_OBJECTIVE | given
-    assert variant_settings("no graph", given) == given | {"num_neighbours": 0, "radius": 0.0}
+    assert variant_settings("graph", given) == given | {"num_neighbours": 20, "radius": 0.1}
     # What is given stays as it was.
     assert given["normalise"]
     assert "loss" not in given
@@ -101,11 +101,14 @@ def test_every_name_is_another_however_it_is_written():
         assert find_variant(name.upper().replace(" ", "-")) is variant
 
 
-@pytest.mark.parametrize(("variants", "whole"), [(VARIANTS, "WSDHQ"), (PIECES, DEFAULT)])
-def test_every_variant_learns_and_each_something_else(variants, whole, world, config_for):
+@pytest.mark.parametrize(
+    ("variants", "whole", "changes"),
+    [(VARIANTS, "WSDHQ", {}), (PIECES, DEFAULT, {"num_neighbours": 0, "radius": 0.0})],
+)
+def test_every_variant_learns_and_each_something_else(variants, whole, changes, world, config_for):
     codes, relaxations, precision = {}, {}, {}
     for name in variants:
-        config, model = _train(config_for, world, name, epochs=6)
+        config, model = _train(config_for, world, name, epochs=6, **changes)
         codes[name] = np.load(f"{config.out}/codes.npy")
         relaxations[name] = model.quantizer.relaxation
         read = TrainedModel.load(config.out)

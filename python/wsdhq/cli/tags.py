@@ -14,6 +14,7 @@ from wsdhq.cli.console import say
 from wsdhq.cli.options import about, check_folder_of
 from wsdhq.data import read_tags
 from wsdhq.embed import TrainConfig
+from wsdhq.embed.config import GRAPH_NEIGHBOURS, MERGE_RADIUS
 from wsdhq.embed.tags import SemanticSphere, build_semantic_sphere
 from wsdhq.embed.word_vectors import load_word_vectors, train_word_vectors
 
@@ -33,13 +34,13 @@ def tags(
     ] = None,
     num_neighbours: Annotated[
         int, typer.Option(min=0, help="k: neighbours in the graph; 0 enhances nothing.")
-    ] = _DEFAULTS["num_neighbours"],
+    ] = GRAPH_NEIGHBOURS,
     threshold: Annotated[float, typer.Option(help="tau: least cosine of an edge.")] = _DEFAULTS[
         "threshold"
     ],
     radius: Annotated[
         float, typer.Option(help="eps: distance within which enhanced tags merge.")
-    ] = _DEFAULTS["radius"],
+    ] = MERGE_RADIUS,
     min_count: Annotated[
         int, typer.Option(min=1, help="Tags carried by fewer images are dropped.")
     ] = _DEFAULTS["min_count"],

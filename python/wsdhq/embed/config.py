@@ -11,7 +11,7 @@ from typing import Any
 
 from wsdhq._files import atomic_path
 
-__all__ = ["TrainConfig"]
+__all__ = ["GRAPH_NEIGHBOURS", "MERGE_RADIUS", "TrainConfig"]
 
 SCHEDULES = ("cosine", "constant", "halving")
 RELAXATIONS = ("codebooks", "data", None)
@@ -21,6 +21,8 @@ EVALUATION_CROPS = ("centre", "ten")
 
 # Steps in an epoch, where that leaves batches of a good size.
 _STEPS = 160
+# The paper's correlation graph: k and eps.
+GRAPH_NEIGHBOURS, MERGE_RADIUS = 20, 0.1
 # Tags an image at which dropout is a half.
 _FEW_TAGS = 1.5
 # The rate of a backbone that begins with random weights, and of one that was trained before.
@@ -57,11 +59,14 @@ class TrainConfig:
         Dimension and passes of word vectors trained on the tags.
     min_count : int
         Tags carried by fewer images are dropped.
-    num_neighbours, threshold, radius : int, float, float
+    num_neighbours, threshold, radius : int or None, float, float or None
         k, tau and eps of method section 1: neighbours in the correlation graph, smallest
         cosine of an edge, distance within which enhanced tags merge. With k = 0 nothing is
         enhanced, with eps = 0 only tags of equal vectors merge: both together leave the
-        graph out (the paper's WSDHQ_G).
+        graph out (the paper's WSDHQ_G). None is the paper's 20 and .1 where word vectors are
+        loaded, and no graph, 0 and 0, where they are trained on the tags: those of tags that few
+        images carry lie beside others by chance, and what is merged wrongly cannot be told apart
+        again.
     num_queries, split_seed : int
         Rows held out of the training and of the quantiser as queries to evaluate with
         (`wsdhq.data.split_rows` over all input rows, readable or not).
@@ -185,9 +190,9 @@ class TrainConfig:
     word_dim: int = 128
     word_epochs: int = 20
     min_count: int = 5
-    num_neighbours: int = 20
+    num_neighbours: int | None = None
     threshold: float = 0.75
-    radius: float = 0.1
+    radius: float | None = None
     num_queries: int = 0
     split_seed: int = 0
     num_train: int | None = None
@@ -288,6 +293,20 @@ class TrainConfig:
     def num_codebooks(self) -> int:
         """Codebooks of 256 codewords, one per byte of a code."""
         return self.bits // 8
+
+    @property
+    def graph_neighbours(self) -> int:
+        """k of the correlation graph: see `num_neighbours`."""
+        if self.num_neighbours is not None:
+            return self.num_neighbours
+        return 0 if self.word_vectors is None else GRAPH_NEIGHBOURS
+
+    @property
+    def merge_radius(self) -> float:
+        """The distance within which enhanced tags merge: see `radius`."""
+        if self.radius is not None:
+            return self.radius
+        return 0.0 if self.word_vectors is None else MERGE_RADIUS
 
     @property
     def backbone_rate(self) -> float:

@@ -11,9 +11,12 @@ __all__ = ["PRESETS", "preset_settings"]
 # 256, 3e-4 halved every 300 steps, gamma = 1, lambda = 1e-4, images of 256 x 256 cropped to 227,
 # codes updated every second epoch. Its learning rate for the transform layer was meant as ten
 # times that of the others, which `head_rate_factor` makes it.
-_TAGS: dict[str, Any] = {"word_dim": 300, "num_neighbours": 20, "threshold": 0.75, "radius": 0.1}
+_TAGS: dict[str, Any] = {"word_dim": 300}
 _OBJECTIVE: dict[str, Any] = {
     "loss": "adaptive_margin",
+    "num_neighbours": 20,
+    "threshold": 0.75,
+    "radius": 0.1,
     "quantiser_metric": "semantic",
     "whitening": 0.0,
     "hidden_dim": None,

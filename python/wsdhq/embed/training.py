@@ -224,9 +224,9 @@ def _prepare_task(
     tags = build_semantic_sphere(
         tag_sets,
         vectors,
-        num_neighbours=config.num_neighbours,
+        num_neighbours=config.graph_neighbours,
         threshold=config.threshold,
-        radius=config.radius,
+        radius=config.merge_radius,
         min_count=config.min_count,
         normalise=config.normalise,
     )

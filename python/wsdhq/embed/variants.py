@@ -20,6 +20,8 @@ __all__ = [
 # features: what `train` does by itself is other than that.
 PAPER_OBJECTIVE: dict[str, Any] = {
     "loss": "adaptive_margin",
+    "num_neighbours": 20,
+    "radius": 0.1,
     "quantisation_weight": 1e-4,
     "quantiser_metric": "semantic",
     "whitening": 0.0,
@@ -114,8 +116,9 @@ PIECES: dict[str, Variant] = {
         {"propagation": 0.0}, "nothing is learnt from the tags of look-alike images"
     ),
     "fixed tags": _piece({"tag_rate_factor": 0.0}, "tags stay where their word vectors are"),
-    "no graph": _piece(
-        {"num_neighbours": 0, "radius": 0.0}, "tags are neither enhanced nor merged"
+    "graph": _piece(
+        {"num_neighbours": 20, "radius": 0.1},
+        "tags are enhanced and merged on their correlation graph, as in the paper",
     ),
     "no whitening": _piece({"whitening": 0.0}, "features in the geometry of the backbone"),
     "linear head": _piece({"hidden_dim": None}, "no hidden layer"),
