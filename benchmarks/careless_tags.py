@@ -39,6 +39,7 @@ from measuring import (
 )
 from ridge import ridge_embeddings
 from wsdhq.data import read_features, read_tags, split_rows
+from wsdhq.embed import TrainConfig
 from wsdhq.embed.quantisation import fit_quantizer
 from wsdhq.embed.variants import DEFAULT, variant_settings
 from wsdhq.quant import AdditiveQuantizer
@@ -73,7 +74,12 @@ def main() -> None:
         if method == _RIDGE:
             embeddings, trained = ridge_embeddings(features, worse, database, seed=seed)
             for bits in widths:
-                quantizer = AdditiveQuantizer(bits // 8, seed=seed, threads=arguments.threads)
+                quantizer = AdditiveQuantizer(
+                    bits // 8,
+                    relaxation=TrainConfig.relaxation,
+                    seed=seed,
+                    threads=arguments.threads,
+                )
                 fit_quantizer(quantizer, embeddings[trained], None, last=True)
                 yield bits, quantizer, embeddings[query], quantizer.encode(embeddings)
             return

@@ -124,7 +124,9 @@ class TrainConfig:
         multiplied by the probability that the network gives them, to this power. 0 trusts all.
     propagation : float
         What the tags of look-alike images count in "tag_softmax" beside an image's own, in tags
-        of mean weight: they stand in for those that nobody wrote down. 0 leaves them out.
+        of mean weight: they stand in for those that nobody wrote down. 0 leaves them out. They
+        are asked after the first fifth of the training; with images, unless the backbone begins
+        with `backbone_weights`, only in the last three tenths.
     tag_rate_factor : float
         In "tag_softmax" the tags' own places on the sphere learn with `tag_rate_factor` times the
         head's rate; 0 leaves them where the word vectors put them.
