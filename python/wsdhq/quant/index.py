@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wsdhq import _core
+from wsdhq.quant.ids import (
+    MOST_ID,
+    as_ids,
+    check_distinct,
+    check_next_id,
+    is_among,
+    positions_of,
+)
 from wsdhq.quant.persistence import read_tensors, write_tensors
 from wsdhq.quant.quantizer import AdditiveQuantizer
 from wsdhq.quant.rows import BLOCK_SIZE, RowBuffer, Rows, chunks, empty_rows
@@ -19,8 +28,6 @@ from wsdhq.quant.validation import as_codes, as_float32, as_integer, as_vectors
 __all__ = ["AQDIndex", "Similarity"]
 
 Similarity = Literal["ip", "l2", "cosine"]
-
-MOST_ID = 2**63 - 2
 
 
 class AQDIndex:
@@ -94,6 +101,35 @@ class AQDIndex:
         """Ids by position: (len,) int64, a read-only view."""
         return _read_only(self._rows.ids)
 
+    def batches(
+        self, batch_size: int = 65_536
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint8]]]:
+        """Walk over what is in the index, by position.
+
+        Parameters
+        ----------
+        batch_size : int, at least 1
+            Vectors at a time, fewer in the last batch.
+
+        Yields
+        ------
+        ids : ndarray (n,) int64
+            A read-only view.
+        codes : ndarray (n, num_codebooks) uint8
+            A copy. Changes of the index while one walks are not seen.
+        """
+        size = as_integer(batch_size, "batch_size", 1)
+        rows = self._rows
+        m = rows.num_codebooks
+
+        def walk() -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint8]]]:
+            for first in range(0, len(rows), size):
+                end = min(first + size, len(rows))
+                codes = np.ascontiguousarray(rows.rows(first, end)[:, :m])
+                yield _read_only(rows.ids[first:end]), codes
+
+        return walk()
+
     def add(self, codes: ArrayLike, ids: ArrayLike | None = None) -> None:
         """Add codes after those already there.
 
@@ -117,7 +153,7 @@ class AQDIndex:
                     raise ValueError("ids: the largest id used leaves no room; pass ids")
                 new_ids = np.arange(self._next_id, self._next_id + len(checked), dtype=np.int64)
             else:
-                new_ids = _as_ids(ids, "ids")
+                new_ids = as_ids(ids, "ids")
                 if len(new_ids) != len(checked):
                     raise ValueError(f"ids: expected {len(checked)} ids, got {len(new_ids)}")
                 self._check_new(new_ids)
@@ -135,11 +171,11 @@ class AQDIndex:
         TypeError, ValueError
             An id is not in the index, or comes twice: named, and the index is unchanged.
         """
-        wanted = _as_ids(ids, "ids")
+        wanted = as_ids(ids, "ids")
         with self._writing:
             rows = self._rows
-            _check_distinct(wanted)
-            positions = _positions_of(wanted, rows.ids)
+            check_distinct(wanted)
+            positions = positions_of(wanted, rows.ids)
             kept = np.ones(len(rows), bool)
             kept[positions] = False
             self._keep(kept)
@@ -267,7 +303,7 @@ class AQDIndex:
         Raises ValueError naming an id that is not in the index.
         """
         rows = self._rows
-        positions = _positions_of(_as_ids(ids, "ids"), rows.ids)
+        positions = positions_of(as_ids(ids, "ids"), rows.ids)
         return _core.decode(
             self._codebooks, rows.codes_at(positions), resolve_threads(self.quantizer.threads)
         )
@@ -327,9 +363,9 @@ class AQDIndex:
                 index._rows = index._rows_of_file(tensors, num_binned, are_read=not mmap)
             else:
                 m, k, _ = quantizer.codebooks.shape
-                ids = _as_ids(tensors["ids"], "ids")
+                ids = as_ids(tensors["ids"], "ids")
                 codes = as_codes(tensors["codes"], "codes", m, k, len(ids))
-                _check_next_id(index._next_id, ids)
+                check_next_id(index._next_id, ids)
                 index._append(codes, ids)
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path}: holds a damaged index: {error}") from None
@@ -346,7 +382,7 @@ class AQDIndex:
         if ids.dtype != np.int64 or ids.ndim != 1:
             raise ValueError(f"ids: expected one dimension of int64, got {ids.dtype} {ids.shape}")
         if are_read:
-            _check_next_id(self._next_id, _as_ids(ids, "ids"))
+            check_next_id(self._next_id, as_ids(ids, "ids"))
         for name, array, shape in (
             ("blocks", blocks, (len(ids) // BLOCK_SIZE, num_rows, BLOCK_SIZE)),
             ("last_block", left_over, (num_rows, len(ids) % BLOCK_SIZE)),
@@ -375,7 +411,7 @@ class AQDIndex:
         if buffer is None or not buffer.has_room(len(ids)):
             size = len(self._rows)
             if buffer is None:
-                _check_next_id(self._next_id, self._rows.ids)  # of a mapped file: not read so far
+                check_next_id(self._next_id, self._rows.ids)  # of a mapped file: not read so far
             buffer = RowBuffer(self._rows, max(size + len(ids), 2 * size))
         self._buffer = None  # dropped if what follows does not come to its end
         buffer.append_codes(codes, ids, self._norms)
@@ -402,13 +438,13 @@ class AQDIndex:
 
     def _check_new(self, ids: NDArray[np.int64]) -> None:
         """Raise for the first id that comes twice or is in the index already."""
-        _check_distinct(ids)
+        check_distinct(ids)
         if len(ids) == 0 or int(ids.min()) >= self._next_id:
             return
         ordered = np.sort(ids)
         for first, end in chunks(len(self._rows)):
             present = self._rows.ids[first:end]
-            clash = present[_is_among(present, ordered)]
+            clash = present[is_among(present, ordered)]
             if len(clash):
                 raise ValueError(f"ids: id {clash[0]} is in the index already")
 
@@ -430,68 +466,10 @@ class AQDIndex:
                     f"allowed: expected a mask of shape ({len(rows)},), got {array.shape}"
                 )
             return np.ascontiguousarray(array)
-        return np.unique(_positions_of(_as_ids(array, "allowed"), rows.ids))
+        return np.unique(positions_of(as_ids(array, "allowed"), rows.ids))
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:
     view = array.view()
     view.flags.writeable = False
     return view
-
-
-def _check_next_id(next_id: int, ids: NDArray[np.int64]) -> None:
-    if len(ids) and next_id <= int(ids.max()):
-        raise ValueError(f"next_id: expected more than {int(ids.max())}, got {next_id}")
-
-
-def _as_ids(value: ArrayLike, name: str) -> NDArray[np.int64]:
-    array = np.asarray(value)
-    if array.size == 0 and array.ndim == 1 and not isinstance(value, np.ndarray):
-        array = array.astype(np.int64)
-    if array.dtype.kind not in "iu":
-        raise TypeError(f"{name}: expected integers, got {array.dtype}")
-    if array.ndim != 1:
-        raise ValueError(f"{name}: expected one dimension, got shape {array.shape}")
-    if array.size and not (int(array.min()) >= 0 and int(array.max()) <= MOST_ID):
-        wrong = int(array.min()) if int(array.min()) < 0 else int(array.max())
-        raise ValueError(f"{name}: expected ids from 0 to {MOST_ID}, got {wrong}")
-    return np.array(array, np.int64) if array.dtype != np.int64 else np.ascontiguousarray(array)
-
-
-def _check_distinct(ids: NDArray[np.int64]) -> None:
-    if len(ids) > 1:
-        ordered = np.sort(ids)
-        twice = np.flatnonzero(ordered[1:] == ordered[:-1])
-        if len(twice):
-            raise ValueError(f"ids: id {ordered[twice[0]]} comes more than once")
-
-
-def _is_among(ids: NDArray[np.int64], ordered: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which of `ids` are in `ordered`, which ascends and is not empty."""
-    places = np.minimum(np.searchsorted(ordered, ids), len(ordered) - 1)
-    return np.equal(ordered[places], ids)
-
-
-def _positions_of(ids: NDArray[np.int64], present: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Positions of ids; ValueError naming the first that is not in the index.
-
-    Walks over `present` and sorts only `ids`: memory grows with what is asked for.
-    """
-    # Ids are all different, so one that is its own position, as by default, is found.
-    positions = np.full(len(ids), -1, np.int64)
-    near = np.flatnonzero(ids < len(present))
-    near = near[present[ids[near]] == ids[near]]
-    positions[near] = ids[near]
-    missing = positions < 0
-    if missing.any():
-        wanted = ids[missing]
-        ordered = np.unique(wanted)
-        found = np.full(len(ordered), -1, np.int64)
-        for first, end in chunks(len(present)):
-            part = present[first:end]
-            places = np.flatnonzero(_is_among(part, ordered))
-            found[np.searchsorted(ordered, part[places])] = first + places
-        positions[missing] = found[np.searchsorted(ordered, wanted)]
-        if (positions < 0).any():
-            raise ValueError(f"ids: id {ids[np.flatnonzero(positions < 0)[0]]} is not in the index")
-    return positions
