@@ -290,3 +290,53 @@ def test_loading_executes_nothing(tmp_path: Path) -> None:
     for load in LOADERS.values():
         with pytest.raises(ValueError, match=r"object\.npy"):
             load(path)
+
+
+@pytest.mark.parametrize("kind", SAVERS)
+def test_every_flipped_bit_is_found_when_asked_for(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "file"
+    SAVERS[kind](path)
+    whole = path.read_bytes()
+    load = {
+        "quantizer": lambda: AdditiveQuantizer.load(path, verify=True),
+        "index": lambda: AQDIndex.load(path, mmap=False, verify=True),
+    }[kind]
+    load()
+    header = int.from_bytes(whole[:8], "little")
+    generator = np.random.default_rng(0)
+    inside = 8 + header + generator.integers(0, len(whole) - 8 - header, 150)
+    for place in [*range(0, 8 + header), *inside.tolist()]:
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << int(generator.integers(8))
+        path.write_bytes(bytes(damaged))
+        with pytest.raises(ValueError, match=r"file\b"):
+            load()
+
+
+def test_verification_maps_or_copies(tmp_path: Path) -> None:
+    path = tmp_path / "db"
+    make_index("cosine").save(path)
+    for mmap in (True, False):
+        assert len(AQDIndex.load(path, mmap=mmap, verify=True)) == 90
+    damaged = bytearray(path.read_bytes())
+    damaged[-1] ^= 1
+    path.write_bytes(bytes(damaged))
+    assert len(AQDIndex.load(path)) == 90
+    for mmap in (True, False):
+        with pytest.raises(ValueError, match=r"db: .* are damaged: expected the checksum"):
+            AQDIndex.load(path, mmap=mmap, verify=True)
+
+
+def test_a_file_without_checksums_cannot_be_verified(tmp_path: Path) -> None:
+    import safetensors.numpy
+    from safetensors import safe_open
+
+    path = tmp_path / "q"
+    quantizer().save(path)
+    with safe_open(path, framework="numpy") as opened:
+        metadata = opened.metadata()
+    del metadata["checksums"]
+    safetensors.numpy.save_file(load_file(path), path, metadata)
+    AdditiveQuantizer.load(path)
+    with pytest.raises(ValueError, match="q: holds no checksums to verify it by"):
+        AdditiveQuantizer.load(path, verify=True)

@@ -331,7 +331,9 @@ class AQDIndex:
         )
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], mmap: bool = True) -> AQDIndex:
+    def load(
+        cls, path: str | os.PathLike[str], mmap: bool = True, verify: bool = False
+    ) -> AQDIndex:
         """Read a file that `save` wrote.
 
         Parameters
@@ -342,6 +344,9 @@ class AQDIndex:
             index are made in memory and never reach the file. The ids are then not read before a
             result needs them, nor are the codes where codebooks have 256 codewords. A file of
             version 1 of the format is copied in any case.
+        verify : bool
+            Read the whole file and compare it with its checksums: any byte that changed is an
+            error. Without, damaged codes give wrong results, but never a crash.
 
         Raises
         ------
@@ -350,7 +355,7 @@ class AQDIndex:
         ValueError
             The file is truncated, foreign, of a newer version or damaged.
         """
-        tensors, settings = read_tensors(path, "index", mmap=mmap)
+        tensors, settings = read_tensors(path, "index", mmap=mmap, verify=verify)
         quantizer_settings = settings.get("quantizer")
         if not isinstance(quantizer_settings, dict):
             raise ValueError(f"{path}: its settings are damaged: no quantiser")

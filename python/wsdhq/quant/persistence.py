@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,13 @@ def write_tensors(
     settings: dict[str, Any],
 ) -> None:
     """Write arrays and JSON-able settings to one safetensors file, whole or not at all."""
+    contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
     metadata = {
         "format": f"wsdhq.{kind}",
         "version": str(FORMAT_VERSIONS[kind]),
         "settings": json.dumps(settings, sort_keys=True),
     }
-    contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    metadata["checksums"] = json.dumps(_checksums(contiguous, metadata), sort_keys=True)
     with atomic_path(path) as temporary:
         safetensors.numpy.save_file(contiguous, temporary, metadata)
         _sort_header(temporary)
@@ -53,8 +55,37 @@ def _sort_header(path: Path) -> None:
             file.write(ordered)
 
 
+def _checksums(tensors: dict[str, NDArray[Any]], metadata: dict[str, str]) -> dict[str, str]:
+    """CRC-32 of the bytes of each array, and of the settings, which are under no array's name."""
+    found = {
+        name: f"{zlib.crc32(array.reshape(-1).view(np.uint8).data):08x}" if array.size else "0" * 8
+        for name, array in tensors.items()
+    }
+    found["/settings"] = f"{zlib.crc32(metadata['settings'].encode()):08x}"
+    return found
+
+
+def _check_sums(file: Path, tensors: dict[str, NDArray[Any]], metadata: dict[str, str]) -> None:
+    if "checksums" not in metadata:
+        raise ValueError(f"{file}: holds no checksums to verify it by")
+    try:
+        expected = json.loads(metadata["checksums"])
+    except json.JSONDecodeError:
+        expected = None
+    if not isinstance(expected, dict):
+        raise ValueError(f"{file}: its checksums are damaged")
+    found = _checksums(tensors, metadata)
+    for name in sorted(found.keys() | expected.keys()):
+        if found.get(name) != expected.get(name):
+            part = name.removeprefix("/")
+            raise ValueError(
+                f"{file}: {part} are damaged: expected the checksum {expected.get(name)}, "
+                f"got {found.get(name)}"
+            )
+
+
 def read_tensors(
-    path: str | os.PathLike[str], kind: str, *, mmap: bool = False
+    path: str | os.PathLike[str], kind: str, *, mmap: bool = False, verify: bool = False
 ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """Read what `write_tensors` wrote.
 
@@ -65,13 +96,16 @@ def read_tensors(
         The kind that the file must be of.
     mmap : bool
         Map the arrays read-only instead of copying them into memory.
+    verify : bool
+        Read everything and compare it with the checksums in the file.
 
     Raises
     ------
     FileNotFoundError
         There is no such file.
     ValueError
-        The file is truncated, foreign, of another kind or of a newer version.
+        The file is truncated, foreign, of another kind or of a newer version; or, where it is to
+        be verified, damaged or without checksums.
     """
     file = Path(path)
     if not file.is_file():
@@ -106,6 +140,8 @@ def read_tensors(
         raise ValueError(f"{file}: its settings are damaged: expected a JSON object")
     if mmap:
         tensors = _map_tensors(file)
+    if verify:
+        _check_sums(file, tensors, metadata)
     return tensors, settings
 
 

@@ -313,8 +313,14 @@ class AdditiveQuantizer:
         write_tensors(path, "quantizer", self._tensors(), self._settings())
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> AdditiveQuantizer:
+    def load(cls, path: str | os.PathLike[str], verify: bool = False) -> AdditiveQuantizer:
         """Read a file that `save` wrote.
+
+        Parameters
+        ----------
+        path : str or PathLike
+        verify : bool
+            Compare what was read with the checksums in the file.
 
         Raises
         ------
@@ -323,7 +329,7 @@ class AdditiveQuantizer:
         ValueError
             The file is truncated, foreign, of a newer version or holds damaged values.
         """
-        tensors, settings = read_tensors(path, "quantizer")
+        tensors, settings = read_tensors(path, "quantizer", verify=verify)
         return cls._from_tensors(tensors, settings, path)
 
     def _tensors(self) -> dict[str, NDArray[Any]]:
