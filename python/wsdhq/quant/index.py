@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import threading
 from collections.abc import Iterator
@@ -28,6 +29,8 @@ from wsdhq.quant.validation import as_codes, as_float32, as_integer, as_vectors
 __all__ = ["AQDIndex", "Similarity"]
 
 Similarity = Literal["ip", "l2", "cosine"]
+
+MOST_RESULTS = 2**40
 
 
 class AQDIndex:
@@ -74,10 +77,19 @@ class AQDIndex:
 
     def __repr__(self) -> str:
         m, k, dim = self._codebooks.shape
-        return (
-            f"AQDIndex({len(self)} vectors, similarity={self.similarity!r}, num_codebooks={m}, "
-            f"codebook_size={k}, dim={dim})"
+        rows = self._rows
+        held = (
+            f"mapped from a file of {_readable(rows.nbytes)}"
+            if rows.is_mapped
+            else (f"{_readable(self.nbytes)} in memory")
         )
+        return (
+            f"AQDIndex({len(rows)} vectors, similarity={self.similarity!r}, num_codebooks={m}, "
+            f"codebook_size={k}, dim={dim}, {held})"
+        )
+
+    def __contains__(self, id: object) -> bool:
+        return isinstance(id, (int, np.integer)) and bool((self._rows.ids == id).any())
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
@@ -100,6 +112,25 @@ class AQDIndex:
     def ids(self) -> NDArray[np.int64]:
         """Ids by position: (len,) int64, a read-only view."""
         return _read_only(self._rows.ids)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that codes, bins of norms and ids take, room for more included.
+
+        Of an index that is mapped from a file and was not changed, 0: its pages are the file's,
+        shared by all programs that map it.
+        """
+        if self._rows.is_mapped:
+            return 0
+        buffer = self._buffer
+        return self._rows.nbytes if buffer is None else buffer.nbytes
+
+    def copy(self) -> AQDIndex:
+        """An index of the same content, that changes on its own.
+
+        Takes no time and no memory: what both hold is shared until one of them changes.
+        """
+        return copy.copy(self)
 
     def batches(
         self, batch_size: int = 65_536
@@ -163,6 +194,43 @@ class AQDIndex:
         """Encode vectors (num_vectors, dim) with the quantiser and add their codes; see `add`."""
         self.add(self.quantizer.encode(X), ids)
 
+    def update(self, codes: ArrayLike, ids: ArrayLike) -> None:
+        """Give vectors that are in the index other codes; their positions stay.
+
+        Takes time in proportion to `len`: searches that are under way keep what they see.
+
+        Parameters
+        ----------
+        codes : array (num_vectors, num_codebooks) of uint8
+            Copied. Each below codebook_size.
+        ids : array (num_vectors,) of integers
+            All different, all in the index.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Naming the argument or the id; the index is then unchanged.
+        """
+        m, k, _ = self._codebooks.shape
+        checked = as_codes(codes, "codes", m, k)
+        wanted = as_ids(ids, "ids")
+        if len(wanted) != len(checked):
+            raise ValueError(f"ids: expected {len(checked)} ids, got {len(wanted)}")
+        check_distinct(wanted)
+        with self._writing:
+            rows = self._rows
+            positions = positions_of(wanted, rows.ids)
+            if len(positions) == 0:
+                return
+            buffer = RowBuffer(rows, len(rows))
+            buffer.replace(positions, checked, self._norms)
+            self._rows = buffer.rows()
+            self._buffer = buffer
+
+    def update_vectors(self, X: ArrayLike, ids: ArrayLike) -> None:
+        """Encode vectors (num_vectors, dim) with the quantiser and update codes; see `update`."""
+        self.update(self.quantizer.encode(X), ids)
+
     def remove(self, ids: ArrayLike) -> None:
         """Remove vectors by id; the positions after them close up.
 
@@ -207,7 +275,7 @@ class AQDIndex:
     def search(
         self,
         Q: ArrayLike,
-        k: int = 10,
+        k: int | ArrayLike = 10,
         allowed: ArrayLike | None = None,
         threads: int | None = None,
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -216,7 +284,8 @@ class AQDIndex:
         Parameters
         ----------
         Q : array (num_queries, dim) of float16, float32 or float64
-        k : int, at least 0
+        k : int, or array (num_queries,) of integers; at least 0
+            Results of all queries, or of each.
         allowed : array of bool (len,) or of integers, optional
             Search only these: a mask over positions, or ids, by its dtype.
         threads : int, optional
@@ -225,7 +294,7 @@ class AQDIndex:
         Returns
         -------
         scores : ndarray (num_queries, k) float32
-            Best first; -inf in places beyond what there is to find.
+            As wide as the largest k. Best first; -inf in places beyond what there is to find.
         ids : ndarray (num_queries, k) int64
             -1 in those places. Equal scores are ordered by position.
 
@@ -236,16 +305,21 @@ class AQDIndex:
         """
         queries = self._as_queries(Q)
         rows = self._rows
-        return self._searcher.search(
+        widest, each = _as_widths(k, len(queries))
+        scores, ids = self._searcher.search(
             queries,
             rows.full,
             rows.last,
             rows.edges,
             rows.ids,
             self._allowed(allowed, rows),
-            as_integer(k, "k", 0, 2**40),
+            widest,
             resolve_threads(self.quantizer.threads if threads is None else threads),
         )
+        if each is not None:
+            beyond = np.arange(widest) >= each[:, None]
+            scores[beyond], ids[beyond] = -np.inf, -1
+        return scores, ids
 
     def range_search(
         self,
@@ -478,3 +552,25 @@ def _read_only(array: NDArray[Any]) -> NDArray[Any]:
     view = array.view()
     view.flags.writeable = False
     return view
+
+
+def _as_widths(k: int | ArrayLike, num_queries: int) -> tuple[int, NDArray[np.int64] | None]:
+    """The largest k, and each query's if they were given one by one."""
+    array = np.asarray(k)
+    if array.ndim == 0:
+        return as_integer(k, "k", 0, MOST_RESULTS), None
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"k: expected integers, got {array.dtype}")
+    if array.shape != (num_queries,):
+        raise ValueError(f"k: expected one for each of {num_queries} queries, got {array.shape}")
+    for value in (array.min(initial=0), array.max(initial=0)):
+        as_integer(int(value), "k", 0, MOST_RESULTS)
+    return int(array.max(initial=0)), array.astype(np.int64)
+
+
+def _readable(num_bytes: int) -> str:
+    amount, units = float(num_bytes), ["bytes", "KiB", "MiB", "GiB", "TiB"]
+    while amount >= 1024 and len(units) > 1:
+        amount /= 1024
+        units.pop(0)
+    return f"{num_bytes} bytes" if units[0] == "bytes" else f"{amount:.1f} {units[0]}"

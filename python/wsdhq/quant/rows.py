@@ -42,6 +42,16 @@ class Rows:
         return len(self.ids)
 
     @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays."""
+        return self.full.nbytes + self.last.nbytes + self.ids.nbytes + self.edges.nbytes
+
+    @property
+    def is_mapped(self) -> bool:
+        """Whether the arrays are pages of a file."""
+        return any(isinstance(array, np.memmap) for array in (self.full, self.last, self.ids))
+
+    @property
     def num_codebooks(self) -> int:
         """Bytes of a code: the rows of a block but for that of the norms."""
         return len(self.last) - (1 if len(self.edges) else 0)
@@ -163,6 +173,27 @@ class RowBuffer:
         for first, end in chunks(len(codes)):
             bins = _bins(kept[first:end], self._edges)
             self.append(np.column_stack([codes[first:end], bins]), ids[first:end])
+
+    def replace(self, positions: NDArray[np.int64], codes: NDArray[np.uint8], norms: Norms) -> None:
+        """Write codes (n, num_codebooks), and the bins of their norms, over those at positions.
+
+        In place: only for a buffer of which no Rows were given out.
+        """
+        for first, end in chunks(len(codes)):
+            columns = codes[first:end]
+            if len(self._edges):
+                found = norms(np.ascontiguousarray(columns))
+                if float(found.min()) < float(self._edges[0]):
+                    self._edges = self._edges.copy()
+                    self._edges[0] = found.min()
+                columns = np.column_stack([columns, _bins(found, self._edges)])
+            block, place = np.divmod(positions[first:end], BLOCK_SIZE)
+            self._blocks[block, :, place] = columns
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays, room to spare included."""
+        return self._blocks.nbytes + self._ids.nbytes + self._edges.nbytes
 
     def _bin_again(self, low: float, high: float, norms: Norms) -> None:
         """Set edges that suit the norms there are and those from `low` to `high`."""
