@@ -75,17 +75,22 @@ def parts(blocks: Blocks, chosen: Chosen | None, threads: int) -> Iterator[Part]
         if chosen.first < chosen.end:
             yield Part(blocks.window(*chosen), first=chosen.first - begin, positions=begin)
     elif chosen.dtype == np.bool_:
-        yield from _marked(blocks, chosen, threads)
-    elif len(chosen) * SPARSE > blocks.size:
-        mask = np.zeros(blocks.size, bool)
-        mask[chosen] = True
-        yield Part(blocks, mask=mask)
+        yield from _marked(blocks, chosen.view(np.bool_), threads)
     else:
-        step = _most_vectors(blocks)
-        for begin in range(0, len(chosen), step):
-            some = chosen[begin : begin + step]
-            gathered, positions = blocks.gathered(blocks.gathering(some, threads), threads)
-            yield Part(gathered, positions=positions)
+        yield from _listed(blocks, chosen.view(np.int64), threads)
+
+
+def _listed(blocks: Blocks, positions: NDArray[np.int64], threads: int) -> Iterator[Part]:
+    if len(positions) * SPARSE > blocks.size:
+        mask = np.zeros(blocks.size, bool)
+        mask[positions] = True
+        yield Part(blocks, mask=mask)
+        return
+    step = _most_vectors(blocks)
+    for begin in range(0, len(positions), step):
+        some = positions[begin : begin + step]
+        gathered, _ = blocks.gathered(blocks.gathering(some, threads), threads)
+        yield Part(gathered, positions=some)
 
 
 def _marked(blocks: Blocks, mask: NDArray[np.bool_], threads: int) -> Iterator[Part]:

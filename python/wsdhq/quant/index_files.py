@@ -61,12 +61,12 @@ def rows_of_tensors(
     """
     next_id = as_integer(settings["next_id"], "next_id", 0, MOST_ID + 1)
     if "blocks" not in tensors:
-        ids = as_ids(tensors["ids"], "ids")
+        listed = as_ids(tensors["ids"], "ids")
         codes = as_codes(
-            tensors["codes"], "codes", empty.blocks.num_codebooks, codebook_size, len(ids)
+            tensors["codes"], "codes", empty.blocks.num_codebooks, codebook_size, len(listed)
         )
-        check_next_id(next_id, Ids.from_array(ids))
-        return codes, ids, next_id
+        check_next_id(next_id, Ids.from_array(listed))
+        return codes, listed, next_id
     num_binned = as_integer(settings["num_binned"], "num_binned", 0)
     blocks = _blocks(tensors, empty.blocks)
     ids = _ids(tensors, settings, blocks.size, is_read)
