@@ -181,6 +181,8 @@ class Ids:
 
     def at(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
         """Ids at positions, of any shape; -1 stays."""
+        if len(self._spans) == 1:
+            return np.where(positions < 0, -1, self._spans[0].at(positions))
         result = np.full(positions.shape, -1, np.int64)
         which = np.searchsorted(self._starts, positions, side="right") - 1
         for i in np.unique(which[which >= 0]):
