@@ -1,0 +1,20 @@
+"""Examples that tests import stand where their users run them: outside the package."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+@pytest.fixture
+def photo_search(monkeypatch):
+    """The script as a module."""
+    monkeypatch.syspath_prepend(EXAMPLES / "photo_search")
+    yield importlib.import_module("photo_search")
+    for name in ("photo_search", "results_page"):
+        del sys.modules[name]
