@@ -178,5 +178,7 @@ def test_a_photo_that_went_leaves_its_place(photo_search, tmp_path):
         picture = photo_search.picture_of(photos, 0)
     assert picture is None
     found = [photo_search.Photo("gone.jpg", [], picture, 0.5)]
-    photo_search.write_page(tmp_path / "page.html", [photo_search.Query("w", [], results=found)], "")
+    photo_search.write_page(
+        tmp_path / "page.html", [photo_search.Query("w", [], results=found)], ""
+    )
     assert "cannot be read any more" in (tmp_path / "page.html").read_text("utf-8")
