@@ -18,3 +18,12 @@ def photo_search(monkeypatch):
     yield importlib.import_module("photo_search")
     for name in ("photo_search", "results_page"):
         del sys.modules[name]
+
+
+@pytest.fixture(scope="session")
+def neighbour_service():
+    """The package, as if it were installed."""
+    source = str(EXAMPLES / "neighbour_service/src")
+    sys.path.insert(0, source)
+    yield importlib.import_module("neighbour_service")
+    sys.path.remove(source)

@@ -55,11 +55,11 @@ class Client:
         queries: ArrayLike,
         k: int = 10,
         ids: Sequence[int] | None = None,
-        range: tuple[int, int] | None = None,
+        id_range: tuple[int, int] | None = None,
     ) -> tuple[list[list[float]], list[list[int]]]:
         """Scores and ids of the k best for each query (n, dim), the best first."""
         answer = self._post(
-            "/search", queries=np.asarray(queries).tolist(), k=k, ids=ids, range=range
+            "/search", queries=np.asarray(queries).tolist(), k=k, ids=ids, id_range=id_range
         )
         return answer["scores"], answer["ids"]
 

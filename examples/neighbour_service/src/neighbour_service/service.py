@@ -75,28 +75,26 @@ class NeighbourService:
         return {"removed": len(gone)}
 
     def search(
-        self, queries: object, k: object = 10, ids: object = None, range: object = None
+        self, queries: object, k: object = 10, ids: object = None, id_range: object = None
     ) -> dict[str, Any]:
         """Find the k best vectors of each query, the best first; larger scores are better.
 
-        Among all, among `ids`, or among those with ids first <= id < end of `range`. Where there
+        Among all, among `ids`, or among those with first <= id < end of `id_range`. Where there
         are fewer than k, a query has fewer.
         """
         if type(k) is not int:
             raise TypeError(f"k: expected an integer, got {type(k).__name__}")
-        if ids is not None and range is not None:
-            raise ValueError("expected at most one of ids and range, got both")
+        if ids is not None and id_range is not None:
+            raise ValueError("expected at most one of ids and id_range, got both")
         wanted = _vectors(queries, "queries")
-        # A copy stands still while others change the index, so that a mask fits it.
-        index = self._index if range is None else self._index.copy()
-        allowed = None
+        allowed: list[int] | range | None = None
         if ids is not None:
             allowed = _ids(ids, "ids")
-        elif range is not None:
-            first, end = _bounds(range)
-            allowed = (index.ids >= first) & (index.ids < end)
-        # The answer has k places for each query, found or not.
-        scores, found = index.search(wanted, min(k, len(index)), allowed, self._threads)
+        elif id_range is not None:
+            allowed = _range(id_range)
+        # The answer has k places for each query, filled or not.
+        most = len(self._index)
+        scores, found = self._index.search(wanted, min(k, most), allowed, self._threads)
         counts = (found >= 0).sum(axis=1).tolist()
         return {
             "ids": [row[:count] for row, count in zip(found.tolist(), counts)],
@@ -147,8 +145,8 @@ def _ids(value: object, name: str) -> list[int]:
     return value
 
 
-def _bounds(value: object) -> tuple[int, int]:
-    bounds = _ids(value, "range")
+def _range(value: object) -> range:
+    bounds = _ids(value, "id_range")
     if len(bounds) != 2:
-        raise ValueError(f"range: expected [first, end], got {len(bounds)} integers")
-    return bounds[0], bounds[1]
+        raise ValueError(f"id_range: expected [first, end], got {len(bounds)} integers")
+    return range(*bounds)
