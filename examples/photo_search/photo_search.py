@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-from results_page import Photo, Query, thumbnail, write_page
 
+from results_page import Photo, Query, thumbnail, write_page
 from wsdhq.data import ImageCollection, UnreadableImage, open_images, read_tags
 from wsdhq.data.synthetic import render_world
 from wsdhq.embed import TrainConfig, TrainedModel, train

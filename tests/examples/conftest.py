@@ -27,3 +27,11 @@ def neighbour_service():
     sys.path.insert(0, source)
     yield importlib.import_module("neighbour_service")
     sys.path.remove(source)
+
+
+@pytest.fixture
+def export_ivf(monkeypatch):
+    """The script as a module."""
+    monkeypatch.syspath_prepend(EXAMPLES / "faiss_ivf")
+    yield importlib.import_module("export_ivf")
+    del sys.modules["export_ivf"]
