@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
@@ -33,7 +34,8 @@ def main() -> None:
     arguments = read_arguments()
     try:
         export_and_compare(arguments)
-    except (OSError, TypeError, ValueError) as error:
+    # faiss tells everything by a RuntimeError.
+    except (OSError, RuntimeError, TypeError, ValueError) as error:
         sys.exit(f"export_ivf: {error}")
 
 
@@ -65,7 +67,7 @@ def export_and_compare(arguments: argparse.Namespace) -> None:
     kmeans = faiss.Kmeans(arguments.dim, arguments.nlist, niter=10, seed=0)
     kmeans.train(vectors)
     faiss.write_index(to_faiss(index, centroids=kmeans.centroids), str(arguments.out))
-    inverted_file = faiss.read_index(str(arguments.out))
+    inverted_file: Any = faiss.read_index(str(arguments.out))
     print(f"{arguments.out}: {type(inverted_file).__name__}, {arguments.nlist} lists")
 
     # One core for each, so that the times can be compared.
@@ -98,7 +100,7 @@ def clustered_vectors(num_vectors: int, dim: int, seed: int = 0) -> Floats:
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
-def search_faiss(index: faiss.Index, queries: Floats, k: int) -> Answer:
+def search_faiss(index: Any, queries: Floats, k: int) -> Answer:
     """Search with scores as an `AQDIndex` gives them: the larger the better."""
     scores, ids = index.search(queries, k)
     return -scores if index.metric_type == faiss.METRIC_L2 else scores, ids

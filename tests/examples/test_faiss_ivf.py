@@ -43,9 +43,16 @@ def test_faiss_answers_the_same_and_fewer_lists_find_less(export_ivf, tmp_path, 
     assert (written.ntotal, written.nlist) == (3000, 20)
 
 
-def test_what_cannot_be_is_told_in_a_line(export_ivf, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["export_ivf.py", "--num-codebooks", "0"])
-    with pytest.raises(SystemExit, match="export_ivf: num_codebooks: expected at least 1, got 0"):
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--num-codebooks", "0"], "export_ivf: num_codebooks: expected at least 1, got 0"),
+        (["--num-codebooks", "1", "--num-vectors", "9", "--nlist", "10"], "export_ivf: Error in"),
+    ],
+)
+def test_what_cannot_be_is_told(export_ivf, monkeypatch, arguments, message):
+    monkeypatch.setattr(sys, "argv", ["export_ivf.py", *arguments])
+    with pytest.raises(SystemExit, match=message):
         export_ivf.main()
 
 
