@@ -102,7 +102,8 @@ def clustered_vectors(num_vectors: int, dim: int, seed: int = 0) -> Floats:
 
 def search_faiss(index: Any, queries: Floats, k: int) -> Answer:
     """Search with scores as an `AQDIndex` gives them: the larger the better."""
-    scores, ids = index.search(queries, k)
+    answer: Answer = index.search(queries, k)
+    scores, ids = answer
     return -scores if index.metric_type == faiss.METRIC_L2 else scores, ids
 
 
