@@ -97,14 +97,14 @@ def clustered_vectors(num_vectors: int, dim: int, seed: int = 0) -> Floats:
     sizes = rng.dirichlet(np.ones(len(centres)))
     vectors = centres[rng.choice(len(centres), num_vectors, p=sizes)]
     vectors += 0.6 * rng.standard_normal(vectors.shape)
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors.astype(np.float32)
 
 
 def search_faiss(index: Any, queries: Floats, k: int) -> Answer:
     """Search with scores as an `AQDIndex` gives them: the larger the better."""
-    answer: Answer = index.search(queries, k)
-    scores, ids = answer
-    return -scores if index.metric_type == faiss.METRIC_L2 else scores, ids
+    scores, ids = index.search(queries, k)
+    return (-scores if index.metric_type == faiss.METRIC_L2 else scores), ids
 
 
 def check_same(index: AQDIndex, queries: Floats, ours: Answer, theirs: Answer) -> float:
@@ -129,8 +129,8 @@ def check_same(index: AQDIndex, queries: Floats, ours: Answer, theirs: Answer) -
 
 def recall(found: Ids, wanted: Ids) -> float:
     """Recall@k: the share of the wanted ids that were found."""
-    hits = [np.isin(row, some).sum() for row, some in zip(wanted, found)]
-    return float(np.sum(hits) / wanted.size)
+    hits = sum(int(np.isin(row, some).sum()) for row, some in zip(wanted, found))
+    return hits / wanted.size
 
 
 def timed(work: Callable[[], Answer]) -> tuple[Answer, float]:
