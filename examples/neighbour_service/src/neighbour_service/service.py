@@ -53,10 +53,9 @@ class NeighbourService:
         """Add vectors, with these ids or the next ones that are free."""
         codes = self._encode(vectors)
         with self._writing:
-            before = len(self._index)
-            self._index.add(codes, None if ids is None else _ids(ids, "ids"))
+            added = self._index.add(codes, None if ids is None else _ids(ids, "ids"))
             self._num_changes += 1
-            return {"ids": self._index.ids[before:].tolist()}
+        return {"ids": added.tolist()}
 
     def update(self, vectors: object, ids: object) -> dict[str, Any]:
         """Replace the vectors of ids that are there."""
