@@ -90,7 +90,7 @@ def _as_stored(array: NDArray[Any]) -> NDArray[Any]:
 def _pieces(array: NDArray[Any]) -> Iterator[memoryview]:
     """The bytes of a contiguous array, a piece at a time: Ctrl-C is seen between two of them."""
     if array.size:
-        whole = memoryview(array.reshape(-1).view(np.uint8))
+        whole = array.reshape(-1).view(np.uint8).data
         for first in range(0, len(whole), _PIECE):
             yield whole[first : first + _PIECE]
 

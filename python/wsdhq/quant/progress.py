@@ -170,8 +170,9 @@ def _stream_for(verbose: bool | None) -> TextIO | None:
         return None
     if _in_notebook():
         return stream
-    is_plain = stream is sys.__stderr__ and stream.isatty() and os.environ.get("TERM") != "dumb"
-    return stream if is_plain else None
+    if stream is not sys.__stderr__ or os.environ.get("TERM") == "dumb":
+        return None
+    return stream if stream.isatty() else None
 
 
 def _in_notebook() -> bool:

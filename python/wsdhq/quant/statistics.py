@@ -53,7 +53,7 @@ class CodeStatistics:
         num_codebooks * codebook_size is at most 16,384.
     dim : int, at least 1
     threads : int, optional
-        Threads of `update`; None uses every core. Results do not depend on it.
+        Of `update` and `solve`; None uses every core. Results do not depend on it.
     verbose : bool, optional
         Whether `update` shows how far it is, as in `AdditiveQuantizer`.
 
@@ -203,7 +203,9 @@ class CodeStatistics:
         unused: NDArray[np.bool_] = np.equal(counts, 0)
         return unused.reshape(self.num_codebooks, self.codebook_size)
 
-    def solve(self, ridge: float | None = None) -> NDArray[np.float32]:
+    def solve(
+        self, ridge: float | None = None, *, threads: int | None = None
+    ) -> NDArray[np.float32]:
         """Codebooks of least squared error for the codes seen: (B^T B + ridge I)^-1 B^T X.
 
         Solved by Cholesky in double, on the lower half of B^T B; no inverse is formed. B^T B is
@@ -215,6 +217,8 @@ class CodeStatistics:
         ridge : float, positive, optional
             In units of vectors: a codeword carried by n vectors shrinks by about ridge / n. None
             is 1e-7 + 1e-13 count: what Cholesky needs and no error of the codes feels.
+        threads : int, optional
+            None is that of the statistics.
 
         Returns
         -------
@@ -227,6 +231,7 @@ class CodeStatistics:
             No vectors were seen, or `ridge` is not positive, or too small for this many vectors.
         """
         checked = check_ridge(ridge)
+        used = resolve_threads(self.threads if threads is None else threads)
         amount = 1e-7 + 1e-13 * self.count if checked is None else checked
         if not np.isfinite(self.sums).all():
             raise ValueError("sums: expected finite values, got NaN or infinity")
@@ -235,7 +240,7 @@ class CodeStatistics:
         size = self.num_codebooks * self.codebook_size
         gram = self.histogram.reshape(size, size)
         try:
-            solution = solve_ridge(gram, self.sums.reshape(size, self.dim), amount)
+            solution = solve_ridge(gram, self.sums.reshape(size, self.dim), amount, used)
         except np.linalg.LinAlgError:
             raise ValueError(
                 f"ridge: {amount:g} is too small for {self.count} vectors: expected at least "

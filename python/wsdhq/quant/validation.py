@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsdhq import _core
+from wsdhq.quant.cholesky import is_positive_definite
 
 __all__ = [
     "FloatMatrix",
@@ -130,6 +131,17 @@ def float32_chunks(
         yield first, last, as_float32(vectors[first:last], name, first)
 
 
+def _contiguous(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The array itself, or a copy made in pieces, between which Ctrl-C is seen."""
+    if array.flags.c_contiguous:
+        return array
+    copied = np.empty(array.shape, array.dtype)
+    rows = max(1, _CHUNK_BYTES // max(1, array.shape[1]))
+    for first in range(0, len(array), rows):
+        copied[first : first + rows] = array[first : first + rows]
+    return copied
+
+
 def as_codes(
     value: object,
     name: str,
@@ -148,7 +160,7 @@ def as_codes(
         or (num_vectors is not None and len(array) != num_vectors)
     ):
         raise ValueError(f"{name}: expected shape ({rows}, {num_codebooks}), got {array.shape}")
-    codes = np.ascontiguousarray(array)
+    codes = _contiguous(array)
     _core.check_codes(codes, codebook_size)
     return codes
 
@@ -184,9 +196,13 @@ def as_metric(value: object, dim: int, name: str = "metric") -> NDArray[np.float
             f"transpose by up to {asymmetry:g}"
         )
     exact = (exact + exact.T) / 2
-    least = float(np.linalg.eigvalsh(exact)[0])
-    if least < -1e-5 * max(scale, np.finfo(np.float64).tiny) * dim:
-        raise ValueError(
-            f"{name}: expected a positive semi-definite matrix, got one with eigenvalue {least:g}"
-        )
+    # Eigenvalues take one long call of LAPACK: only an error message is worth it.
+    tolerance = 1e-5 * max(scale, np.finfo(np.float64).tiny) * dim
+    if not is_positive_definite(exact, tolerance):
+        least = float(np.linalg.eigvalsh(exact)[0])
+        if least < -tolerance:
+            raise ValueError(
+                f"{name}: expected a positive semi-definite matrix, got one with eigenvalue "
+                f"{least:g}"
+            )
     return np.ascontiguousarray(exact, dtype=np.float32)
