@@ -18,21 +18,14 @@ from wsdhq.quant.progress import Progress
 
 __all__ = ["read_tensors", "write_tensors"]
 
-_DTYPES: dict[str, np.dtype[Any]] = {
-    "U8": np.dtype("u1"),
-    "I64": np.dtype("<i8"),
-    "F32": np.dtype("<f4"),
-    "F64": np.dtype("<f8"),
-}
-_NAMES = {dtype: name for name, dtype in _DTYPES.items()}
+# Version 1 of an index holds rows of codes, version 2 blocks of them; since version 3, ids that
+# ascend by one are not written. All are read.
+FORMAT_VERSIONS = {"quantizer": 1, "index": 3}
 
 # Bytes that are read, written or summed between two looks for Ctrl-C, and that may wait to reach
 # the disk: were they more, the last of them would be waited for in one call.
-_PIECE = 16 << 20
-_SYNCHRONISED_AT_ONCE = 64 << 20
-
-# Version 2 of an index holds blocks of codes instead of rows; version 1 is still read.
-FORMAT_VERSIONS = {"quantizer": 1, "index": 2}
+_CHUNK_BYTES = 16 << 20
+_SYNCHRONISED_BYTES = 64 << 20
 
 
 def write_tensors(
@@ -44,100 +37,87 @@ def write_tensors(
 ) -> None:
     """Write arrays and JSON-able settings to one safetensors file, whole or not at all.
 
-    The same content gives the same bytes. `verbose` is that of `AdditiveQuantizer`.
+    Written here and not by safetensors, which copies every array first: an index that is mapped
+    from a file may be larger than memory. The same content gives the same bytes. `verbose` is that
+    of `AdditiveQuantizer`.
     """
-    stored = {name: _as_stored(array) for name, array in tensors.items()}
-    # As safetensors does: wide values first, then by name, so that each is aligned.
-    order = sorted(stored, key=lambda name: (-stored[name].itemsize, name))
     metadata = {
         "format": f"wsdhq.{kind}",
         "version": str(FORMAT_VERSIONS[kind]),
         "settings": json.dumps(settings, sort_keys=True),
     }
-    # Sums are known when everything is written; until then a header of the same length.
-    sums = dict.fromkeys(order, "0" * 8)
-    sums["/settings"] = _sum_of_settings(metadata)
+    entries: dict[str, Any] = {}
+    end = 0
+    for name, array in tensors.items():
+        begin, end = end, end + array.nbytes
+        entries[name] = {
+            "dtype": _NAMES[array.dtype],
+            "shape": list(array.shape),
+            "data_offsets": [begin, end],
+        }
+    sums = dict.fromkeys(tensors, "0" * 8)
+    sums["/settings"] = _crc_text(zlib.crc32(metadata["settings"].encode()))
     with (
         atomic_path(path) as temporary,
         temporary.open("wb") as file,
         Progress(verbose) as progress,
     ):
-        progress.stage("save", sum(array.nbytes for array in stored.values()), "B")
-        file.write(_header(stored, order, metadata, sums))
+        progress.stage("save", end, "B")
         done = synchronised = 0
-        for name in order:
-            found = 0
-            for piece in _pieces(stored[name]):
-                found = zlib.crc32(piece, found)
-                file.write(piece)
-                done += len(piece)
+        file.write(_header(entries, metadata, sums))
+        for name, array in tensors.items():
+            crc = 0
+            for part in _byte_chunks(array):
+                crc = zlib.crc32(part, crc)
+                file.write(part)
+                done += len(part)
                 progress.move_to(done)
-                if done - synchronised >= _SYNCHRONISED_AT_ONCE:
+                if done - synchronised >= _SYNCHRONISED_BYTES:
                     synchronised = done
                     file.flush()
                     os.fsync(file.fileno())
-            sums[name] = f"{found:08x}"
+            sums[name] = _crc_text(crc)
+        # The sums are known only now; they are as long as the zeros in their place.
         file.seek(0)
-        file.write(_header(stored, order, metadata, sums))
+        file.write(_header(entries, metadata, sums))
 
 
-def _as_stored(array: NDArray[Any]) -> NDArray[Any]:
-    """The array as its bytes are in a file: row-major, the least significant byte first."""
-    contiguous = np.ascontiguousarray(array)
-    return contiguous.astype(contiguous.dtype.newbyteorder("<"), copy=False)
-
-
-def _pieces(array: NDArray[Any]) -> Iterator[memoryview]:
-    """The bytes of a contiguous array, a piece at a time: Ctrl-C is seen between two of them."""
-    if array.size:
-        whole = array.reshape(-1).view(np.uint8).data
-        for first in range(0, len(whole), _PIECE):
-            yield whole[first : first + _PIECE]
-
-
-def _header(
-    tensors: dict[str, NDArray[Any]],
-    order: list[str],
-    metadata: dict[str, str],
-    sums: dict[str, str],
-) -> bytes:
-    """What stands before the arrays in a safetensors file, keys in order."""
-    entries: dict[str, Any] = {
-        "__metadata__": {**metadata, "checksums": json.dumps(sums, sort_keys=True)}
-    }
-    end = 0
-    for name in order:
-        begin, end = end, end + tensors[name].nbytes
-        entries[name] = {
-            "dtype": _NAMES[tensors[name].dtype],
-            "shape": tensors[name].shape,
-            "data_offsets": (begin, end),
-        }
-    text = json.dumps(entries, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+def _header(entries: dict[str, Any], metadata: dict[str, str], sums: dict[str, str]) -> bytes:
+    about = {**metadata, "checksums": json.dumps(sums, sort_keys=True)}
+    text = json.dumps({"__metadata__": about, **entries}, sort_keys=True, separators=(",", ":"))
+    # The first array begins at a multiple of 64, a line of the processor's caches.
     encoded = text.encode("utf-8")
-    encoded += b" " * (-len(encoded) % 8)
+    encoded = encoded.ljust(-(-(len(encoded) + 8) // 64) * 64 - 8)
     return len(encoded).to_bytes(8, "little") + encoded
 
 
-def _sum_of_settings(metadata: dict[str, str]) -> str:
-    return f"{zlib.crc32(metadata['settings'].encode()):08x}"
+def _crc_text(crc: int) -> str:
+    return f"{crc:08x}"
+
+
+def _byte_chunks(array: NDArray[Any]) -> Iterator[memoryview]:
+    """The bytes of an array in pieces of bounded size."""
+    if array.size:
+        flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+        for first in range(0, len(flat), _CHUNK_BYTES):
+            yield flat[first : first + _CHUNK_BYTES].data
 
 
 def _checksums(
     tensors: dict[str, NDArray[Any]], metadata: dict[str, str], verbose: bool | None
 ) -> dict[str, str]:
     """CRC-32 of the bytes of each array, and of the settings, which are under no array's name."""
-    found = {"/settings": _sum_of_settings(metadata)}
+    found = {"/settings": _crc_text(zlib.crc32(metadata["settings"].encode()))}
     with Progress(verbose) as progress:
         progress.stage("verify", sum(array.nbytes for array in tensors.values()), "B")
         done = 0
         for name, array in tensors.items():
-            value = 0
-            for piece in _pieces(array):
-                value = zlib.crc32(piece, value)
-                done += len(piece)
+            crc = 0
+            for part in _byte_chunks(array):
+                crc = zlib.crc32(part, crc)
+                done += len(part)
                 progress.move_to(done)
-            found[name] = f"{value:08x}"
+            found[name] = _crc_text(crc)
     return found
 
 
@@ -230,6 +210,15 @@ def read_tensors(
     return tensors, settings
 
 
+_DTYPES: dict[str, np.dtype[Any]] = {
+    "U8": np.dtype("u1"),
+    "I64": np.dtype("<i8"),
+    "F32": np.dtype("<f4"),
+    "F64": np.dtype("<f8"),
+}
+_NAMES = {dtype: name for name, dtype in _DTYPES.items()}
+
+
 def _entries(file: Path) -> list[tuple[str, np.dtype[Any], tuple[int, ...], int]]:
     """Name, dtype, shape and first byte of each array of a file that safe_open has accepted."""
     with file.open("rb") as opened:
@@ -266,7 +255,7 @@ def _copy_tensors(file: Path, verbose: bool | None) -> dict[str, NDArray[Any]]:
             tensors[name] = np.empty(shape, dtype)
             opened.seek(begin)
             done = begin
-            for piece in _pieces(tensors[name]):
+            for piece in _byte_chunks(tensors[name]):
                 taken = 0
                 while taken < len(piece):
                     count = opened.readinto(piece[taken:])

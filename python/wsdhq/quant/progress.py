@@ -101,7 +101,7 @@ class Progress:
         stream = _stream_for(self._verbose)
         if stream is None:
             return False
-        is_terminal = stream.isatty() or _in_notebook()
+        is_terminal = _is_terminal(stream) or _in_notebook()
         self._redrawn_after = REDRAWN_AFTER if is_terminal else WRITTEN_AFTER
         scaled = self._unit != "it"
         self._bar = _bar_class()(
@@ -170,9 +170,15 @@ def _stream_for(verbose: bool | None) -> TextIO | None:
         return None
     if _in_notebook():
         return stream
-    if stream is not sys.__stderr__ or os.environ.get("TERM") == "dumb":
-        return None
-    return stream if stream.isatty() else None
+    is_plain = stream is sys.__stderr__ and os.environ.get("TERM") != "dumb"
+    return stream if is_plain and _is_terminal(stream) else None
+
+
+def _is_terminal(stream: TextIO) -> bool:
+    try:
+        return stream.isatty()
+    except (AttributeError, OSError, ValueError):
+        return False
 
 
 def _in_notebook() -> bool:
