@@ -77,6 +77,8 @@ def encode_chunks(
         out[first:last] = encoder.encode(
             chunk, start, iterations, relaxation, seed, beam_width, threads, within
         )
+        if tell is not None:
+            tell(last)
     return out
 
 

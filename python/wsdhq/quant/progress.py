@@ -85,17 +85,23 @@ class Progress:
             return
         self._figures.update(figures)
         now = time.monotonic()
-        if now < self._shown_from or now < self._drawn_from:
+        if now < self._shown_from:
             return
         try:
             if self._bar is None and not self._open():
                 self._is_over = True
                 return
-            self._draw(done)
+            # What is left of a bar in the end shows this, even if it is too soon to draw it.
+            self._bar.n = round(done, 1) if self._unit == "it" else int(done)
+            if self._figures:
+                self._bar.set_postfix(self._figures, refresh=False)
+            if now >= self._drawn_from:
+                self._drawn_from = now + self._redrawn_after
+                with self._bar.get_lock():
+                    self._bar.refresh(nolock=True)
         except (OSError, ValueError):
             # Standard error was closed, or nobody reads it any more: the work goes on.
             self._is_over = True
-        self._drawn_from = now + self._redrawn_after
 
     def _open(self) -> bool:
         stream = _stream_for(self._verbose)
@@ -111,14 +117,6 @@ class Progress:
         )  # fmt: skip
         self._bar.start_t = self._stage_began
         return True
-
-    def _draw(self, done: float) -> None:
-        bar = self._bar
-        with bar.get_lock():
-            bar.n = round(done, 1) if self._unit == "it" else int(done)
-            if self._figures:
-                bar.set_postfix(self._figures, refresh=False)
-            bar.refresh(nolock=True)
 
     def _close(self) -> None:
         bar, self._bar = self._bar, None

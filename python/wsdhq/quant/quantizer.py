@@ -307,7 +307,14 @@ class AdditiveQuantizer:
             )
 
     def decode(self, codes: ArrayLike, threads: int | None = None) -> NDArray[np.float32]:
-        """Reconstructions x^ = sum_m C[m, codes[m]]: (num_vectors, dim) float32."""
+        """Reconstructions x^ = sum_m C[m, codes[m]]: (num_vectors, dim) float32.
+
+        Parameters
+        ----------
+        codes : array (num_vectors, num_codebooks) of uint8
+        threads : int, optional
+            None is the quantiser's.
+        """
         codebooks = self.codebooks
         checked = as_codes(codes, "codes", self.num_codebooks, self.codebook_size)
         count = resolve_threads(self.threads if threads is None else threads)

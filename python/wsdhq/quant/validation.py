@@ -131,17 +131,6 @@ def float32_chunks(
         yield first, last, as_float32(vectors[first:last], name, first)
 
 
-def _contiguous(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The array itself, or a copy made in pieces, between which Ctrl-C is seen."""
-    if array.flags.c_contiguous:
-        return array
-    copied = np.empty(array.shape, array.dtype)
-    rows = max(1, _CHUNK_BYTES // max(1, array.shape[1]))
-    for first in range(0, len(array), rows):
-        copied[first : first + rows] = array[first : first + rows]
-    return copied
-
-
 def as_codes(
     value: object,
     name: str,
@@ -160,7 +149,7 @@ def as_codes(
         or (num_vectors is not None and len(array) != num_vectors)
     ):
         raise ValueError(f"{name}: expected shape ({rows}, {num_codebooks}), got {array.shape}")
-    codes = _contiguous(array)
+    codes = np.ascontiguousarray(array)
     _core.check_codes(codes, codebook_size)
     return codes
 
