@@ -11,9 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from wsdhq import _core
 from wsdhq.quant.threads import resolve_threads
 from wsdhq.quant.validation import (
+    CodeMatrix,
     FloatMatrix,
+    as_code_rows,
     as_codebooks,
-    as_codes,
     as_integer,
     as_metric,
     as_vectors,
@@ -36,8 +37,8 @@ def check_relaxation(value: object) -> str:
     """Give the core's name of a relaxation; ValueError lists the known ones."""
     if value is None:
         return "none"
-    if value in ("codebooks", "data"):
-        return str(value)
+    if isinstance(value, str) and value in ("codebooks", "data"):
+        return value
     raise ValueError(f'relaxation: expected "codebooks", "data" or None, got {value!r}')
 
 
@@ -51,7 +52,7 @@ def check_beam_width(value: object, *, warm: bool) -> int:
 def encode_chunks(
     encoder: _core.Encoder,
     vectors: FloatMatrix,
-    codes: NDArray[np.uint8] | None,
+    codes: CodeMatrix | None,
     num_codebooks: int,
     *,
     iterations: int,
@@ -136,7 +137,7 @@ def icm_encode(
     start = (
         None
         if codes is None
-        else as_codes(codes, "codes", num_codebooks, codebook_size, len(vectors))
+        else as_code_rows(codes, "codes", num_codebooks, codebook_size, len(vectors))
     )
     count = resolve_threads(threads)
     encoder = _core.Encoder(checked_codebooks, as_metric(metric, dim), count)

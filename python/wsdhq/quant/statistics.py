@@ -9,10 +9,11 @@ from scipy.linalg import blas, lapack
 from wsdhq import _core
 from wsdhq.quant.threads import resolve_threads
 from wsdhq.quant.validation import (
-    as_codes,
+    as_code_rows,
     as_integer,
     as_vectors,
     check_num_codewords,
+    code_chunks,
     float32_chunks,
 )
 
@@ -166,7 +167,7 @@ class CodeStatistics:
         After a KeyboardInterrupt the statistics are part of the way: use a fresh object.
         """
         vectors = as_vectors(X, "X", self.dim)
-        checked = as_codes(codes, "codes", self.num_codebooks, self.codebook_size, len(vectors))
+        checked = as_code_rows(codes, "codes", self.num_codebooks, self.codebook_size, len(vectors))
         threads = resolve_threads(self.threads)
         before: NDArray[np.float64] | None = None
         try:
@@ -179,7 +180,8 @@ class CodeStatistics:
             if before is not None:
                 self.sums[...] = before
             raise
-        _core.update_histogram(checked, self.histogram, threads)
+        for _, _, part in code_chunks(checked):
+            _core.update_histogram(part, self.histogram, threads)
         self.count += len(vectors)
         return self
 
