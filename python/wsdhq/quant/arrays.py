@@ -80,7 +80,8 @@ class LazyRows:
             key = np.arange(first, last, step)
         rows = np.asarray(key, np.int64)
         if rows.ndim == 0:
-            row: NDArray[Any] = self[int(rows) : int(rows) + 1][0]
+            first = range(len(self))[int(rows)]
+            row: NDArray[Any] = self[first : first + 1][0]
             return row
         if self._take is not None:
             return self._checked(self._take(rows), len(rows))
@@ -168,7 +169,10 @@ def as_rows(value: object, name: str) -> NDArray[Any] | LazyRows:
     if _is_sliceable(value):
         return _sliced_rows(value, name)
     try:
-        return _numpy_rows(np.asarray(value), name)
+        array = np.asarray(value)
+        if array.dtype == object and hasattr(type(value), "columns"):
+            raise TypeError("a column of numbers, or of lists of them, can be passed by itself")
+        return _numpy_rows(array, name)
     except ValueError as error:
         raise ValueError(f"{name}: expected an array, got {kind}: {error}") from None
     except (TypeError, RuntimeError, BufferError) as error:
@@ -197,8 +201,8 @@ def _numpy_rows(array: NDArray[Any], name: str) -> NDArray[Any] | LazyRows:
 
 def _torch_rows(tensor: Any, name: str, torch: Any) -> NDArray[Any] | LazyRows:
     if tensor.layout is not torch.strided or tensor.is_nested:
-        kind = "nested" if tensor.is_nested else str(tensor.layout)
-        raise TypeError(f"{name}: expected a dense tensor, got a {kind} one: {name}.to_dense()")
+        kind = "nested tensor" if tensor.is_nested else f"tensor of layout {tensor.layout}"
+        raise TypeError(f"{name}: expected a dense tensor, as of {name}.to_dense(), got a {kind}")
     if tensor.device.type == "meta":
         raise TypeError(f"{name}: expected a tensor with values, got one on the device meta")
     # Codes have no gradient, so that there is none to lose.
@@ -214,8 +218,11 @@ def _torch_rows(tensor: Any, name: str, torch: Any) -> NDArray[Any] | LazyRows:
 
     def on_host(part: Any) -> NDArray[Any]:
         part = part.cpu()
-        part = part.float() if is_bfloat16 else part.resolve_conj().resolve_neg()
-        array: NDArray[Any] = part.numpy()
+        if is_bfloat16:
+            # The upper half of a float32.
+            bits = part.view(torch.int16).numpy().view(np.uint16).astype(np.uint32)
+            return np.left_shift(bits, 16, out=bits).view(np.float32)
+        array: NDArray[Any] = part.resolve_conj().resolve_neg().numpy()
         return array
 
     if tensor.device.type == "cpu" and not (is_bfloat16 or tensor.is_conj() or tensor.is_neg()):
@@ -290,7 +297,14 @@ def _is_sliceable(value: object) -> bool:
 
 
 def _sliced_rows(value: Any, name: str) -> LazyRows:
-    return _probed(value, name, lambda first, last: _plain(np.asarray(value[first:last]), name))
+    def read(first: int, last: int) -> NDArray[Any]:
+        try:
+            return _plain(np.asarray(value[first:last]), name)
+        except (TypeError, RuntimeError) as error:
+            kind = type(value).__name__
+            raise TypeError(f"{name}: expected an array, got {kind}: {error}") from None
+
+    return _probed(value, name, read)
 
 
 def _probed(value: Any, name: str, read: Callable[[int, int], NDArray[Any]]) -> LazyRows:

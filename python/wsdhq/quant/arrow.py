@@ -106,7 +106,7 @@ def speaks_arrow(value: object) -> bool:
     """Whether an object gives Arrow arrays; a table gives columns, and is none."""
     return (
         hasattr(value, "__arrow_c_array__") or hasattr(value, "__arrow_c_stream__")
-    ) and not hasattr(value, "columns")
+    ) and not hasattr(type(value), "columns")
 
 
 def arrow_matrices(value: Any, name: str) -> list[NDArray[Any]] | None:
@@ -171,6 +171,8 @@ def _list_kind(schema: Any, name: str) -> tuple[int, np.dtype[Any]] | None:
             f"{name}: expected an Arrow fixed-size list, got a {_LISTS.get(form, form)}: with "
             "pyarrow, cast(pyarrow.list_(pyarrow.float32(), dim)) makes one"
         )
+    if form == "+s":
+        raise TypeError(f"{name}: expected an Arrow fixed-size list, got a table: pass a column")
     if not form.startswith("+w:"):
         return None
     child = schema.children[0].contents

@@ -124,7 +124,8 @@ def as_vectors(value: object, name: str, dim: int | None = None) -> FloatMatrix:
     """
     array = _as_floats(value, name)
     if array.ndim != 2:
-        hint = f". Reshape your data: {name}[None] is one vector" if array.ndim == 1 else ""
+        is_one = array.ndim == 1 and dim in (None, array.shape[0])
+        hint = f". Reshape your data: {name}[None] is one vector" if is_one else ""
         raise ValueError(
             f"{name}: expected shape (num_vectors, {'dim' if dim is None else dim}), "
             f"got {array.shape}{hint}"
