@@ -169,6 +169,27 @@ def test_other_arrow_data_is_refused(what: str) -> None:
         Q.encode(make())
 
 
+class Failing:
+    """Offers Arrow data and does not keep the promise."""
+
+    def __arrow_c_array__(self, requested_schema: object = None) -> tuple[object, object]:
+        raise NotImplementedError("not on this device")
+
+
+class Impostor:
+    """Gives capsules of another kind."""
+
+    def __arrow_c_array__(self, requested_schema: object = None) -> tuple[object, object]:
+        return P.X.__dlpack__(), P.X.__dlpack__()
+
+
+def test_what_only_pretends_to_be_arrow_is_refused() -> None:
+    with pytest.raises(TypeError, match="X: expected Arrow data that can be shared: not on this"):
+        Q.encode(Failing())
+    with pytest.raises(ValueError, match="incorrect name"):
+        Q.encode(Impostor())
+
+
 def test_nulls_beside_a_slice_do_no_harm() -> None:
     np.testing.assert_array_equal(Q.encode(with_nulls((13, 2), (20, None))[14:20]), CODES[14:20])
 

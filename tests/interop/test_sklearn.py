@@ -6,6 +6,7 @@ import inspect
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -60,7 +61,7 @@ def test_checks_of_scikit_learn(estimator: AdditiveQuantizer, check: Any) -> Non
     check(estimator)
 
 
-def test_parameters_are_given_back_as_they_came() -> None:
+def test_parameters_are_given_back_as_they_came(tmp_path: Path) -> None:
     metric = np.eye(6).tolist()
     given = {
         "num_codebooks": np.int64(3), "codebook_size": np.uint8(7), "metric": metric,
@@ -81,7 +82,9 @@ def test_parameters_are_given_back_as_they_came() -> None:
     assert copied.get_params()["metric"] == metric
     np.testing.assert_array_equal(copied.fit(X).codebooks, q.codebooks)
     # Whatever came, the settings can be saved.
-    assert q._settings()["seed"] == 2**64 - 1
+    q.save(tmp_path / "quantizer")
+    read = AdditiveQuantizer.load(tmp_path / "quantizer")
+    assert (read.seed, read.ridge, read.init) == (2**64 - 1, 0.5, "slices")
 
 
 def test_settings_are_checked_whenever_they_are_set() -> None:

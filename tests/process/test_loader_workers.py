@@ -23,39 +23,41 @@ from torch.utils.data import DataLoader, Dataset
 from wsdhq.quant import AdditiveQuantizer, AQDIndex
 
 class Coded(Dataset):
-    def __init__(self, X, q, index):
-        self.X, self.q, self.index = X, q, index
+    # Codes and neighbours of blocks that are large enough for several threads.
+    def __init__(self, blocks, q, index):
+        self.blocks, self.q, self.index = blocks, q, index
     def __len__(self):
-        return len(self.X)
+        return len(self.blocks)
     def __getitem__(self, i):
-        # Tensors, too, are encoded where they are; threads beyond one must do no harm.
-        codes = self.q.encode(self.X[i : i + 1], threads=2)[0]
-        ids = self.index.search(self.X[i : i + 1], 5, threads=2)[1][0]
-        return codes, ids
+        block = self.blocks[i]
+        return self.q.encode(block, threads=2), self.index.search(block, 5, threads=2)[1]
 
 class Batched(Coded):
     def __getitems__(self, numbers):
-        part = self.X[torch.tensor(numbers)]
-        return list(zip(self.q.encode(part), self.index.search(part, 5)[1]))
+        some = torch.cat([self.blocks[i] for i in numbers])
+        codes, ids = self.q.encode(some), self.index.search(some, 5)[1]
+        return list(zip(np.split(codes, len(numbers)), np.split(ids, len(numbers))))
 
 def main():
     method, kind = "METHOD", "KIND"
     rng = np.random.default_rng(0)
-    X = rng.standard_normal((256, 19)).astype(np.float32)
-    q = AdditiveQuantizer(4, 16, iterations=2, threads=2).fit(X)
+    X = rng.standard_normal((20_000, 19)).astype(np.float32)
+    q = AdditiveQuantizer(4, 16, iterations=2, threads=2).fit(X[:4000])
     index = AQDIndex(q, "l2")
     index.add_vectors(X)
     # Teams of several threads have worked in this process, of both runtimes.
     torch.ones(500, 500) @ torch.ones(500, 500)
     codes, ids = q.encode(X, threads=2), index.search(X, 5, threads=2)[1]
-    data = {"one by one": Coded, "batches": Batched}[kind](torch.from_numpy(X), q, index)
+    blocks = torch.from_numpy(X).split(2500)
+    data = {"one by one": Coded, "batches": Batched}[kind](blocks, q, index)
     loader = DataLoader(
-        data, batch_size=32, num_workers=2, multiprocessing_context=method, persistent_workers=True
+        data, batch_size=2, num_workers=2, multiprocessing_context=method, persistent_workers=True
     )
     for epoch in range(2):
         parts = list(loader)
-        np.testing.assert_array_equal(np.concatenate([part[0].numpy() for part in parts]), codes)
-        np.testing.assert_array_equal(np.concatenate([part[1].numpy() for part in parts]), ids)
+        found = [np.concatenate([part[i].flatten(0, 1).numpy() for part in parts]) for i in (0, 1)]
+        np.testing.assert_array_equal(found[0], codes)
+        np.testing.assert_array_equal(found[1], ids)
         # The loop itself goes on using threads between the batches.
         np.testing.assert_array_equal(q.encode(X, threads=2), codes)
     print("same", flush=True)
@@ -89,12 +91,12 @@ import numpy as np
 from wsdhq.quant import AdditiveQuantizer, AQDIndex
 
 rng = np.random.default_rng(0)
-X = rng.standard_normal((400, 19)).astype(np.float32)
+X = rng.standard_normal((20_000, 19)).astype(np.float32)
 
 def answers(given):
     q, index, part = given
-    fitted = AdditiveQuantizer(2, 8, iterations=2).fit(X)
-    return q.encode(part), index.search(part, 5)[1], fitted.codebooks
+    fitted = AdditiveQuantizer(2, 8, iterations=2, threads=2).fit(X)
+    return q.encode(part, threads=2), index.search(part, 5, threads=2)[1], fitted.codebooks
 
 def main():
     q = AdditiveQuantizer(4, 16, iterations=2).fit(X)
@@ -102,7 +104,7 @@ def main():
     index.add_vectors(X)
     whole = answers((q, index, X))
     context = multiprocessing.get_context("METHOD")
-    work = [(q, index, X[:150]), (q, index, X[150:])]
+    work = [(q, index, X[:5000]), (q, index, X[5000:])]
     with context.Pool(2) as pool:
         found = [pool.map(answers, work)]
     with ProcessPoolExecutor(2, context) as executor:
@@ -129,11 +131,11 @@ import os, threading
 import numpy as np
 from wsdhq.quant import AdditiveQuantizer, AQDIndex
 rng = np.random.default_rng(0)
-X = rng.standard_normal((3000, 19)).astype(np.float32)
+X = rng.standard_normal((20_000, 19)).astype(np.float32)
 q = AdditiveQuantizer(4, 16, iterations=2, threads=2).fit(X)
 index = AQDIndex(q)
 index.add_vectors(X)
-few = X[:50]
+few = X[:5000]
 codes, ids = q.encode(few), index.search(few, 5)[1]
 stop = threading.Event()
 def busy():
@@ -143,9 +145,10 @@ def busy():
 workers = [threading.Thread(target=busy) for _ in range(2)]
 [worker.start() for worker in workers]
 def works():
-    return (q.encode(few, threads=2) == codes).all() and (index.search(few, 5)[1] == ids).all()
+    found = index.search(few, 5, threads=2)[1]
+    return (q.encode(few, threads=2) == codes).all() and (found == ids).all()
 try:
-    for _ in range(10):
+    for _ in range(5):
         child = os.fork()
         if child == 0:
             # And a child of the child.

@@ -220,8 +220,9 @@ def _torch_rows(tensor: Any, name: str, torch: Any) -> NDArray[Any] | LazyRows:
         part = part.cpu()
         if is_bfloat16:
             # The upper half of a float32.
-            bits = part.view(torch.int16).numpy().view(np.uint16).astype(np.uint32)
-            return np.left_shift(bits, 16, out=bits).view(np.float32)
+            bits: NDArray[Any] = part.view(torch.int16).numpy().view(np.uint16).astype(np.uint32)
+            bits <<= 16
+            return bits.view(np.float32)
         array: NDArray[Any] = part.resolve_conj().resolve_neg().numpy()
         return array
 

@@ -132,14 +132,14 @@ def arrow_matrices(value: Any, name: str) -> list[NDArray[Any]] | None:
         A null, whose row is named.
     """
     if hasattr(value, "__arrow_c_array__"):
-        schema_capsule, array_capsule = value.__arrow_c_array__()
+        schema_capsule, array_capsule = _exported(value.__arrow_c_array__, name)
         schema = _Schema.from_address(_pointer_of(schema_capsule, b"arrow_schema"))
         kind = _list_kind(schema, name)
         if kind is None:
             return None
         array = _Array.from_address(_pointer_of(array_capsule, b"arrow_array"))
         return [_matrix(array, *kind, array_capsule, name, 0)]
-    capsule = value.__arrow_c_stream__()
+    capsule = _exported(value.__arrow_c_stream__, name)
     stream = _Stream.from_address(_pointer_of(capsule, b"arrow_array_stream"))
     described = _Released(_Schema())
     _check_stream(stream, stream.get_schema(stream, described.structure), name)
@@ -155,6 +155,14 @@ def arrow_matrices(value: Any, name: str) -> list[NDArray[Any]] | None:
             return matrices or [np.empty((0, kind[0]), kind[1])]
         matrices.append(_matrix(owner.structure, *kind, owner, name, num_rows))
         num_rows += len(matrices[-1])
+
+
+def _exported(export: Callable[[], Any], name: str) -> Any:
+    """What an object gives of itself, or a TypeError that says why it does not."""
+    try:
+        return export()
+    except (TypeError, ValueError, NotImplementedError, RuntimeError) as error:
+        raise TypeError(f"{name}: expected Arrow data that can be shared: {error}") from None
 
 
 def _check_stream(stream: _Stream, status: int, name: str) -> None:

@@ -94,7 +94,8 @@ def icm_encode(
     Parameters
     ----------
     X : array (num_vectors, dim) of float16, float32 or float64
-        Any stride or byte order; a memory map is read in chunks. Computed in float32.
+        Any stride or byte order; a memory map is read in chunks. Computed in float32. Arrays of
+        other libraries: see `AdditiveQuantizer`.
     codebooks : array (num_codebooks, codebook_size, dim) of float
         codebook_size from 1 to 256.
     codes : array (num_vectors, num_codebooks) of uint8, optional

@@ -150,6 +150,7 @@ class CodeStatistics:
         Parameters
         ----------
         X : array (num_vectors, dim) of float16, float32 or float64
+            Arrays of other libraries: see `AdditiveQuantizer`.
         codes : array (num_vectors, num_codebooks) of uint8, each below codebook_size
 
         Returns
