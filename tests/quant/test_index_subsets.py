@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import os
+import pickle
+import signal
+import time
 import tracemalloc
 from pathlib import Path
 
@@ -120,22 +125,65 @@ def test_what_the_caller_does_with_ids_later_changes_nothing() -> None:
         index.ids[0] = 5
 
 
-def test_a_quantiser_that_was_fitted_again_is_refused(tmp_path: Path) -> None:
+def test_a_quantiser_that_is_fitted_again_changes_no_index(tmp_path: Path) -> None:
     quantizer = AdditiveQuantizer(2, 16, iterations=1).fit(PROBLEM.X)
+    codes = quantizer.encode(PROBLEM.X[:60])
     index = AQDIndex(quantizer)
     index.add_vectors(PROBLEM.X[:50])
-    before = index.search(PROBLEM.X[:3], 5)
     quantizer.fit(PROBLEM.X[1000:])
+    index.add_vectors(PROBLEM.X[50:60])
+    np.testing.assert_array_equal(index.codes, codes)
+    index.save(tmp_path / "db")
+    for other in (index.copy(), AQDIndex.load(tmp_path / "db")):
+        np.testing.assert_array_equal(
+            other.search(PROBLEM.X[:3], 5)[0], index.search(PROBLEM.X[:3], 5)[0]
+        )
+    index.quantizer.fit(PROBLEM.X[1000:])
     for call in (
         lambda: index.add_vectors(PROBLEM.X[:5]),
         lambda: index.update_vectors(PROBLEM.X[:1], [0]),
-        lambda: index.save(tmp_path / "db"),
+        lambda: index.save(tmp_path / "other"),
     ):
-        with pytest.raises(ValueError, match="quantizer: it was fitted again"):
+        with pytest.raises(ValueError, match="quantizer: that of the index was fitted again"):
             call()
-    assert not (tmp_path / "db").exists()
-    np.testing.assert_array_equal(index.search(PROBLEM.X[:3], 5)[1], before[1])
-    np.testing.assert_array_equal(index.copy().search(PROBLEM.X[:3], 5)[1], before[1])
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("ids", [None, np.random.default_rng(0).permutation(3000)])
+def test_copies_of_a_mapped_index(ids: object, tmp_path: Path) -> None:
+    make("l2", ids).save(tmp_path / "db")
+    index = AQDIndex.load(tmp_path / "db")
+    assert index.nbytes == 0
+    for other in (pickle.loads(pickle.dumps(index)), copy.deepcopy(index)):
+        assert other.nbytes > 3000 * 4
+        assert "in memory" in repr(other)
+        np.testing.assert_array_equal(other.ids, index.ids)
+        other.add(PROBLEM.codes[:1])
+        assert other.ids[-1] == 3000
+    assert copy.copy(index).nbytes == 0  # shares the pages
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_child_forked_while_another_thread_writes_can_write() -> None:
+    index = make()
+    with index._store._writing():
+        child = os.fork()
+        if child == 0:
+            try:
+                index.add(PROBLEM.codes[:5])
+                os._exit(0 if len(index) == 3005 else 1)
+            finally:
+                os._exit(2)
+    for _ in range(200):
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            break
+        time.sleep(0.1)
+    else:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        raise AssertionError("the child waits for a thread that it does not have")
+    assert os.waitstatus_to_exitcode(status) == 0
 
 
 def test_ids_are_checked_before_vectors_are_encoded(monkeypatch: pytest.MonkeyPatch) -> None:

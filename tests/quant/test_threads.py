@@ -115,7 +115,15 @@ def test_every_callable_that_takes_threads_is_in_the_table() -> None:
 
 def test_every_public_callable_takes_threads_or_has_no_use_for_them() -> None:
     # Those that scikit-learn expects stand on encode, decode and fit.
-    for_pipelines = {"get_params", "set_params", "fit_transform", "transform", "inverse_transform"}
+    for_pipelines = {
+        "get_params",
+        "set_params",
+        "fit_transform",
+        "transform",
+        "inverse_transform",
+        "score",
+        "get_feature_names_out",
+    }
     others = {
         name
         for name in set(public_callables()) - set(CALLS)

@@ -13,9 +13,10 @@ from wsdhq import _core
 from wsdhq.quant.progress import Progress, Tell, check_verbose
 from wsdhq.quant.threads import resolve_threads
 from wsdhq.quant.validation import (
+    CodeMatrix,
     FloatMatrix,
+    as_code_rows,
     as_codebooks,
-    as_codes,
     as_integer,
     as_metric,
     as_vectors,
@@ -38,8 +39,8 @@ def check_relaxation(value: object) -> str:
     """Give the core's name of a relaxation; ValueError lists the known ones."""
     if value is None:
         return "none"
-    if value in ("codebooks", "data"):
-        return str(value)
+    if isinstance(value, str) and value in ("codebooks", "data"):
+        return value
     raise ValueError(f'relaxation: expected "codebooks", "data" or None, got {value!r}')
 
 
@@ -53,7 +54,7 @@ def check_beam_width(value: object, *, warm: bool) -> int:
 def encode_chunks(
     encoder: _core.Encoder,
     vectors: FloatMatrix,
-    codes: NDArray[np.uint8] | None,
+    codes: CodeMatrix | None,
     num_codebooks: int,
     *,
     iterations: int,
@@ -107,7 +108,8 @@ def icm_encode(
     Parameters
     ----------
     X : array (num_vectors, dim) of float16, float32 or float64
-        Any stride or byte order; a memory map is read in chunks. Computed in float32.
+        Any stride or byte order; a memory map is read in chunks. Computed in float32. Arrays of
+        other libraries: see `AdditiveQuantizer`.
     codebooks : array (num_codebooks, codebook_size, dim) of float
         codebook_size from 1 to 256.
     codes : array (num_vectors, num_codebooks) of uint8, optional
@@ -152,7 +154,7 @@ def icm_encode(
     start = (
         None
         if codes is None
-        else as_codes(codes, "codes", num_codebooks, codebook_size, len(vectors))
+        else as_code_rows(codes, "codes", num_codebooks, codebook_size, len(vectors))
     )
     count = resolve_threads(threads)
     check_verbose(verbose)

@@ -16,7 +16,7 @@ from wsdhq.quant.encoding import encode_chunks
 from wsdhq.quant.initialise import residual_codebooks, slice_codebooks
 from wsdhq.quant.progress import Progress, Tell, report
 from wsdhq.quant.statistics import CodeStatistics
-from wsdhq.quant.validation import FloatMatrix, float32_chunks
+from wsdhq.quant.validation import CodeMatrix, FloatMatrix, float32_chunks
 
 __all__ = ["fit_codebooks", "mean_distortion"]
 
@@ -190,7 +190,7 @@ def _seed_of(seed: int, iteration: int) -> int:
 
 def mean_distortion(
     vectors: FloatMatrix,
-    codes: NDArray[np.uint8],
+    codes: CodeMatrix,
     codebooks: NDArray[np.float32],
     metric: NDArray[np.float32] | None,
     threads: int,

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from wsdhq.quant.arrays import as_rows
+
 __all__ = ["MOST_ID", "Ids", "Interval", "as_ids", "check_distinct", "check_next_id"]
 
 # One more must still be an int64.
@@ -29,7 +31,7 @@ class Interval(NamedTuple):
 
 def as_ids(value: ArrayLike, name: str) -> NDArray[np.int64]:
     """Check ids that a user gave: one dimension of integers, 0 .. MOST_ID."""
-    array = np.asarray(value)
+    array = np.asarray(as_rows(value, name))
     if array.size == 0 and array.ndim == 1 and not isinstance(value, np.ndarray):
         array = array.astype(np.int64)
     if array.dtype.kind not in "iu":

@@ -10,7 +10,8 @@ from wsdhq.quant.cholesky import solve_ridge
 from wsdhq.quant.progress import Progress, check_verbose
 from wsdhq.quant.threads import resolve_threads
 from wsdhq.quant.validation import (
-    as_codes,
+    CodeMatrix,
+    as_code_rows,
     as_integer,
     as_vectors,
     check_num_codewords,
@@ -36,7 +37,7 @@ def check_ridge(value: object) -> float | None:
 # worth a second histogram.
 _QUICK = 2**27
 # Vectors that are counted between two looks of the progress bar.
-_COUNTED_AT_ONCE = 2**22
+_COUNTED_AT_ONCE = 2**20
 
 
 class CodeStatistics:
@@ -107,6 +108,7 @@ class CodeStatistics:
         Parameters
         ----------
         X : array (num_vectors, dim) of float16, float32 or float64
+            Arrays of other libraries: see `AdditiveQuantizer`.
         codes : array (num_vectors, num_codebooks) of uint8, each below codebook_size
         threads : int, optional
             None is that of the statistics.
@@ -124,7 +126,7 @@ class CodeStatistics:
             After Ctrl-C: either all of the vectors are in the statistics or none, as `count` tells.
         """
         vectors = as_vectors(X, "X", self.dim)
-        checked = as_codes(codes, "codes", self.num_codebooks, self.codebook_size, len(vectors))
+        checked = as_code_rows(codes, "codes", self.num_codebooks, self.codebook_size, len(vectors))
         used = resolve_threads(self.threads if threads is None else threads)
         # Work on copies: a later chunk may hold a bad value, and Ctrl-C may come at any time.
         sums = self.sums.copy()
@@ -138,14 +140,15 @@ class CodeStatistics:
 
     def _count(
         self,
-        codes: NDArray[np.uint8],
+        codes: CodeMatrix,
         sums: NDArray[np.float64],
         threads: int,
         progress: Progress,
     ) -> None:
         """Add codes to the histogram and take over the new sums: both, or neither."""
         before = self._num_counted()
-        is_quick = len(codes) * self.num_codebooks * (self.num_codebooks + 1) // 2 <= _QUICK
+        pairs = len(codes) * self.num_codebooks * (self.num_codebooks + 1) // 2
+        is_quick = pairs <= _QUICK and isinstance(codes, np.ndarray)
         is_empty = self.count == 0 and before == 0
         counts = self.histogram if is_quick or is_empty else np.zeros_like(self.histogram)
         if not is_quick:
@@ -160,7 +163,8 @@ class CodeStatistics:
                 raise
         try:
             if is_quick:
-                _core.update_histogram(codes, self.histogram, threads, interruptible=False)
+                whole = np.asarray(codes)
+                _core.update_histogram(whole, self.histogram, threads, interruptible=False)
             elif not is_empty:
                 np.add(self.histogram, counts, out=self.histogram)
         finally:
