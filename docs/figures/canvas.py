@@ -47,7 +47,7 @@ class Canvas:
         """A rectangle."""
         self._parts.append(
             f'<rect x="{_n(x)}" y="{_n(y)}" width="{_n(width)}" height="{_n(height)}"'
-            f'{f" rx={chr(34)}{_n(radius)}{chr(34)}" if radius else ""}'
+            f"{f' rx={chr(34)}{_n(radius)}{chr(34)}' if radius else ''}"
             f"{_style(fill=fill, stroke=stroke, opacity=opacity)}/>"
         )
 

@@ -49,7 +49,9 @@ def encoding() -> Canvas:
     found = _comparison(
         "encode", "8 codebooks, D=128, 20 k vectors, everyone's own codebooks, 1 thread"
     )
-    points = [(1 / e["median"], e["figures"]["MSE"], e["name"], e["ours"]) for e in found["entries"]]
+    points = [
+        (1 / e["median"], e["figures"]["MSE"], e["name"], e["ours"]) for e in found["entries"]
+    ]
     points = [point for point in points if point[1] < 0.4]  # PQ, at .45, would flatten the rest
     canvas = Canvas(760, 400)
     plot = _Plot(canvas, (60, 20, 680, 320), (3000, 250_000), (0.21, 0.31))

@@ -13,7 +13,9 @@ from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 
-_PICTURE = re.compile(r'<p>\s*<img alt="(?P<alt>[^"]*)" src="[^"]*?figures/(?P<name>[\w-]+)\.svg" ?/?>\s*</p>')
+_PICTURE = re.compile(
+    r'<p>\s*<img alt="(?P<alt>[^"]*)" src="[^"]*?figures/(?P<name>[\w-]+)\.svg" ?/?>\s*</p>'
+)
 _HEADER = re.compile(r"^.*?(?=<svg)", re.DOTALL)
 
 
