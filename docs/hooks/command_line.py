@@ -54,6 +54,7 @@ def _row(parameter: Any, context: Any) -> tuple[str, str]:
     if record is None:  # of an argument, in some versions of the parser
         return f"`{parameter.make_metavar(context)}`", _inline(parameter.help or "")
     names, text = record
+    names = names.replace(" range>", ">")  # the range stands behind the text
     # Styles of the terminal, and brackets that were escaped for them.
     return f"`{names}`", _inline(re.sub(r"\\\[", "[", text))
 
