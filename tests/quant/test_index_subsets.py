@@ -67,7 +67,7 @@ def test_filters_that_are_none_are_named() -> None:
             call(range(0, 9, 2))
         with pytest.raises(ValueError, match=r"allowed: expected a mask of shape \(3000,\)"):
             call(np.ones(2999, bool))
-        with pytest.raises(ValueError, match="id 3000 is not in the index"):
+        with pytest.raises(ValueError, match="allowed: id 3000 is not in the index"):
             call([5, 3000])
         with pytest.raises(TypeError, match="allowed: expected integers"):
             call(np.array([0.5]))
@@ -170,3 +170,14 @@ def test_threads_are_checked_everywhere(threads: int) -> None:
         with pytest.raises(ValueError, match="threads: expected at least 1"):
             call()
     assert len(index) == 3000
+
+
+def test_additions_tell_their_ids() -> None:
+    index = make()
+    assert index.add(PROBLEM.codes[:3]).tolist() == [3000, 3001, 3002]
+    assert index.add(PROBLEM.codes[:2], [9000, 7000]).tolist() == [9000, 7000]
+    assert index.add_vectors(PROBLEM.X[:1]).tolist() == [9001]
+    assert index.add(PROBLEM.codes[:0]).tolist() == []
+    # What was found under the ids is what was added.
+    np.testing.assert_array_equal(index.codes[-3:-1], PROBLEM.codes[:2])
+    assert index.ids[-3:].tolist() == [9000, 7000, 9001]

@@ -62,7 +62,7 @@ def chosen_positions(allowed: ArrayLike | range, rows: Rows) -> Chosen:
         if array.shape != (len(rows),):
             raise ValueError(f"allowed: expected a mask of shape ({len(rows)},), got {array.shape}")
         return np.ascontiguousarray(array)
-    positions = rows.ids.positions_of(as_ids(array, "allowed"))
+    positions = rows.ids.positions_of(as_ids(array, "allowed"), "allowed")
     return positions if (positions[1:] > positions[:-1]).all() else np.unique(positions)
 
 

@@ -185,7 +185,7 @@ class AQDIndex:
 
     def add(
         self, codes: ArrayLike, ids: ArrayLike | None = None, threads: int | None = None
-    ) -> None:
+    ) -> NDArray[np.int64]:
         """Add codes after those already there.
 
         Parameters
@@ -196,6 +196,11 @@ class AQDIndex:
             Not negative, all different and none in the index yet.
         threads : int, optional
 
+        Returns
+        -------
+        ndarray (num_vectors,) int64
+            The ids, also those given here.
+
         Raises
         ------
         TypeError, ValueError
@@ -205,13 +210,13 @@ class AQDIndex:
         checked = self._as_codes(codes)
         if ids is not None:
             ids = self._as_ids(ids, len(checked))
-        self._store.append(checked, ids, norms)
+        return _read_only(self._store.append(checked, ids, norms))
 
     def add_vectors(
         self, X: ArrayLike, ids: ArrayLike | None = None, threads: int | None = None
-    ) -> None:
+    ) -> NDArray[np.int64]:
         """Encode vectors (num_vectors, dim) with the quantiser and add their codes; see `add`."""
-        self.add(self._encode(X, ids, threads), ids, threads)
+        return self.add(self._encode(X, ids, threads), ids, threads)
 
     def update(self, codes: ArrayLike, ids: ArrayLike, threads: int | None = None) -> None:
         """Give vectors that are in the index other codes; their positions stay.
@@ -438,9 +443,8 @@ class AQDIndex:
         return self._store.rows
 
     def _with_rows(self, rows: Rows) -> AQDIndex:
-        index = type(self)(self.quantizer, self.similarity)
-        # The quantiser may have been fitted again since.
-        index._codebooks, index._searcher = self._codebooks, self._searcher
+        index = object.__new__(type(self))
+        index.__dict__.update(self.__dict__)  # codebooks and searcher never change
         index._store = RowStore(rows)
         return index
 

@@ -35,8 +35,10 @@ class RowStore:
             return 0
         return rows.ids.nbytes + (rows.blocks.nbytes if buffer is None else buffer.nbytes)
 
-    def append(self, codes: NDArray[np.uint8], ids: NDArray[np.int64] | None, norms: Norms) -> None:
-        """Add codes (n, num_codebooks) behind the others; ids None are the next ones."""
+    def append(
+        self, codes: NDArray[np.uint8], ids: NDArray[np.int64] | None, norms: Norms
+    ) -> NDArray[np.int64]:
+        """Add codes (n, num_codebooks) behind the others; ids None are the next ones. Gives ids."""
         with self._writing:
             rows = self.rows
             if ids is None:
@@ -50,6 +52,7 @@ class RowStore:
                 new_ids = Ids.from_array(ids)
             if len(codes):
                 self._append(codes, new_ids, norms)
+        return new_ids.between(0, len(codes))
 
     def merge(self, other: Rows, norms: Norms) -> None:
         """Add all rows of another store behind these, ids kept."""
