@@ -18,7 +18,12 @@ _RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results"
 
 def search_speed() -> Canvas:
     """Nanoseconds per vector and query, a bar to a contestant, at 4 and at 8 bytes."""
-    canvas = Canvas(760, 372)
+    canvas = Canvas(760, 368)
+    left, length, least, most = 258, 350, 0.03, 15
+    for mark in (0.1, 1, 10):
+        x = left + _log_length(mark, least, most, length)
+        canvas.path([(x, 38), (x, 334)], "line", width=1, dashed=True)
+        canvas.text(x, 354, f"{mark:g} ns", size=12, fill="faint")
     y = 16
     for width in (4, 8):
         found = _comparison("search", f"{width} bytes, k=10, 1 M vectors, 64 queries, 1 thread")
@@ -28,19 +33,17 @@ def search_speed() -> Canvas:
         for entry in found["entries"]:
             ours = entry["ours"]
             nanoseconds = 1e9 * entry["median"]
-            length = _log_length(nanoseconds, 0.03, 15, 350)
+            wide = _log_length(nanoseconds, least, most, length)
             canvas.text(
                 248, y + 15, entry["name"], anchor="end", size=12, bold=ours,
                 fill="ink" if ours else "faint",
             )  # fmt: skip
-            canvas.rect(258, y, length, 22, "orange" if ours else "line", radius=2)
-            canvas.text(264 + length, y + 15, f"{nanoseconds:.2g} ns", anchor="start", size=12)
+            canvas.rect(left, y, wide, 22, "orange" if ours else "line", radius=2)
+            canvas.text(left + wide + 6, y + 15, _figures(nanoseconds), anchor="start", size=12)
             recall = entry["figures"]["recall@10"]
             canvas.text(748, y + 15, f"{recall:.2f}", anchor="end", size=12, mono=True)
             y += 30
         y += 22
-    canvas.text(258, y + 4, "time per vector and query; each mark of length is a factor",
-                anchor="start", size=12, fill="faint")  # fmt: skip
     return canvas
 
 
@@ -66,9 +69,14 @@ def encoding() -> Canvas:
     for rate, error, name, is_ours in points:
         plot.dot(rate, error, "orange" if is_ours else "blue")
         label = name.removeprefix("wsdhq with own codebooks, ").removeprefix("faiss ")
-        if is_ours and label not in ("default", "beam 1 and one sweep", "beam 8", "beam 64"):
-            continue
-        plot.label(rate, error, label, "orange" if is_ours else "blue", below=is_ours)
+        label = label.replace("default", "beam 32, the default")
+        if not is_ours:
+            plot.label(rate, error, label, "blue", below=False)
+        elif label in ("beam 64", "beam 32, the default", "beam 8"):
+            plot.label(rate, error, label, "orange", below=True)
+        elif label == "beam 1":
+            x, y = plot.place(rate, error)
+            canvas.text(x - 12, y + 4, label, anchor="end", size=12, fill="orange")
     canvas.text(90, 306, "wsdhq, by beam width", anchor="start", size=13, fill="orange", bold=True)
     canvas.text(90, 326, "faiss LSQ and RQ", anchor="start", size=13, fill="blue", bold=True)
     return canvas
@@ -177,6 +185,10 @@ class _Plot:
 def _comparison(suite: str, setting: str) -> dict[str, Any]:
     report = json.loads((_RESULTS / f"{suite}.json").read_text("utf-8"))
     return next(found for found in report["comparisons"] if found["setting"] == setting)
+
+
+def _figures(nanoseconds: float) -> str:
+    return f"{nanoseconds:.{3 if nanoseconds < 0.2 else 2 if nanoseconds < 1 else 1}f} ns"
 
 
 def _log_length(value: float, least: float, most: float, length: float) -> float:

@@ -23,6 +23,9 @@ PAGES = {
     "README.md": "index.md",
     "benchmarks/RESULTS.md": "results.md",
     "benchmarks/README.md": "measuring.md",
+    "examples/faiss_ivf/README.md": "examples/faiss-ivf.md",
+    "examples/neighbour_service/README.md": "examples/neighbour-service.md",
+    "examples/photo_search/README.md": "examples/photo-search.md",
 }
 PICTURES = "benchmarks/results/fashion44k/*.png"
 
