@@ -6,12 +6,10 @@ import html
 import re
 from typing import Any
 
-from mkdocs.structure.pages import Page
-
 MARK = "<!-- commands -->"
 
 
-def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
+def on_page_markdown(markdown: str, **_: Any) -> str:
     return markdown.replace(MARK, reference()) if MARK in markdown else markdown
 
 
