@@ -69,10 +69,9 @@ def encoding() -> Canvas:
     for rate, error, name, is_ours in points:
         plot.dot(rate, error, "orange" if is_ours else "blue")
         label = name.removeprefix("wsdhq with own codebooks, ").removeprefix("faiss ")
-        label = label.replace("default", "beam 32, the default")
         if not is_ours:
             plot.label(rate, error, label, "blue", below=False)
-        elif label in ("beam 64", "beam 32, the default", "beam 8"):
+        elif label in ("beam 64", "default", "beam 8"):
             plot.label(rate, error, label, "orange", below=True)
         elif label == "beam 1":
             x, y = plot.place(rate, error)

@@ -30,7 +30,7 @@ def reference() -> str:
 def section(command: Any, name: str, parent: Any) -> str:
     """One command: what it does, how it is called, a table of what it takes."""
     context = command.context_class(command, info_name=name, parent=parent)
-    usage = " ".join(command.collect_usage_pieces(context))
+    usage = re.sub(r"[{}]", "", " ".join(command.collect_usage_pieces(context)))
     lines = [
         f"## wsdhq {name}",
         "",
