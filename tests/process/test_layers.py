@@ -89,7 +89,14 @@ def test_imports_are_found_wherever_they_stand() -> None:
 
 def test_quant_stands_on_its_own() -> None:
     assert_only(
-        "quant", "numpy", "scipy", "safetensors", "wsdhq.quant", "wsdhq._core", "wsdhq._files"
+        "quant",
+        "numpy",
+        "scipy",
+        "safetensors",
+        "tqdm",
+        "wsdhq.quant",
+        "wsdhq._core",
+        "wsdhq._files",
     )
     assert_never("quant", "torch", "wsdhq.embed", "wsdhq.data", "wsdhq.cli", "wsdhq.interop")
 

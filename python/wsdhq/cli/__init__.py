@@ -30,4 +30,8 @@ def main() -> None:
             file=sys.stderr,
         )
         sys.exit(2)
+    except KeyboardInterrupt:
+        # While packages were being loaded; `run` sees to everything after it.
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
     sys.exit(status)

@@ -40,7 +40,11 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def _options(
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print results and errors only.")
+        bool, typer.Option("--quiet", "-q", help="Print results and errors only, show no bars.")
+    ] = False,
+    verbose: Annotated[
+        bool,
+        typer.Option("--verbose", "-v", help="Tell, too, what each step of a fit does."),
     ] = False,
     version: Annotated[
         bool,
@@ -49,7 +53,9 @@ def _options(
         ),
     ] = False,
 ) -> None:
-    show_log(logging.WARNING if quiet else logging.INFO)
+    if quiet and verbose:
+        raise ValueError("expected at most one of --quiet and --verbose, got both")
+    show_log(logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO)
 
 
 def run() -> int:

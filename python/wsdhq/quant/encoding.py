@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wsdhq import _core
+from wsdhq.quant.progress import Progress, Tell, check_verbose
 from wsdhq.quant.threads import resolve_threads
 from wsdhq.quant.validation import (
     FloatMatrix,
@@ -60,17 +62,28 @@ def encode_chunks(
     beam_width: int,
     threads: int,
     perturb: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None = None,
+    tell: Tell | None = None,
 ) -> NDArray[np.uint8]:
-    """Encode checked arguments, or what `perturb` makes of each chunk; see `icm_encode`."""
+    """Encode checked arguments, or what `perturb` makes of each chunk; see `icm_encode`.
+
+    `tell` is told how many vectors are done, twenty times a second at most.
+    """
     out = np.empty((len(vectors), num_codebooks), np.uint8)
     for first, last, chunk in float32_chunks(vectors, "X"):
         start = None if codes is None else codes[first:last]
         if perturb is not None:
             chunk = perturb(chunk)
+        within = None if tell is None else partial(_tell_part, tell, first, last)
         out[first:last] = encoder.encode(
-            chunk, start, iterations, relaxation, seed, beam_width, threads
+            chunk, start, iterations, relaxation, seed, beam_width, threads, within
         )
+        if tell is not None:
+            tell(last)
     return out
+
+
+def _tell_part(tell: Tell, first: int, last: int, part: float) -> None:
+    tell(first + part * (last - first))
 
 
 def icm_encode(
@@ -84,6 +97,7 @@ def icm_encode(
     seed: int = 0,
     beam_width: int | None = None,
     threads: int | None = None,
+    verbose: bool | None = None,
 ) -> NDArray[np.uint8]:
     """Codes of vectors by iterated conditional modes.
 
@@ -115,6 +129,8 @@ def icm_encode(
         from them alone, and more from them and from a beam: the better end counts.
     threads : int, optional
         At least 1; None uses every core. The GIL is released; the result does not depend on it.
+    verbose : bool, optional
+        Whether a bar shows how far it is, as in `AdditiveQuantizer`.
 
     Returns
     -------
@@ -139,15 +155,19 @@ def icm_encode(
         else as_codes(codes, "codes", num_codebooks, codebook_size, len(vectors))
     )
     count = resolve_threads(threads)
+    check_verbose(verbose)
     encoder = _core.Encoder(checked_codebooks, as_metric(metric, dim), count)
-    return encode_chunks(
-        encoder,
-        vectors,
-        start,
-        num_codebooks,
-        iterations=as_integer(iterations, "iterations", 0, MOST_ITERATIONS),
-        relaxation=check_relaxation(relaxation),
-        seed=as_integer(seed, "seed", 0, MOST_SEED),
-        beam_width=check_beam_width(beam_width, warm=start is not None),
-        threads=count,
-    )
+    with Progress(verbose) as progress:
+        progress.stage("encode", len(vectors), " vectors")
+        return encode_chunks(
+            encoder,
+            vectors,
+            start,
+            num_codebooks,
+            iterations=as_integer(iterations, "iterations", 0, MOST_ITERATIONS),
+            relaxation=check_relaxation(relaxation),
+            seed=as_integer(seed, "seed", 0, MOST_SEED),
+            beam_width=check_beam_width(beam_width, warm=start is not None),
+            threads=count,
+            tell=progress.move_to,
+        )

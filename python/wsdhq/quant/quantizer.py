@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from typing import Any, Literal
 
@@ -22,6 +21,7 @@ from wsdhq.quant.encoding import (
 )
 from wsdhq.quant.fitting import fit_codebooks, mean_distortion
 from wsdhq.quant.persistence import read_tensors, write_tensors
+from wsdhq.quant.progress import Progress, check_verbose
 from wsdhq.quant.statistics import check_ridge
 from wsdhq.quant.threads import resolve_threads
 from wsdhq.quant.validation import (
@@ -34,8 +34,6 @@ from wsdhq.quant.validation import (
 )
 
 __all__ = ["AdditiveQuantizer"]
-
-logger = logging.getLogger("wsdhq.quant")
 
 # Sweeps of the encoder that end where nothing changes, long before their number.
 TO_THE_END = 1000
@@ -75,6 +73,12 @@ class AdditiveQuantizer:
         The same seed gives the same codebooks on one machine, at any number of threads.
     threads : int, optional
         Default of every method; None uses every core.
+    verbose : bool, optional
+        Default of every method. None shows a progress bar on work that takes more than a second,
+        where someone watches: on a terminal or in a notebook. True shows it at once, wherever
+        standard error goes, and prints what `fit` logs if no handler of the program takes it.
+        False is silent. Whatever it is, `fit` logs to the logger "wsdhq.quant": its start and
+        its end at level INFO, its iterations at level DEBUG.
 
     Attributes
     ----------
@@ -102,6 +106,7 @@ class AdditiveQuantizer:
         beam_width: int = BEAM_WIDTH,
         seed: int = 0,
         threads: int | None = None,
+        verbose: bool | None = None,
     ) -> None:
         self.num_codebooks = as_integer(num_codebooks, "num_codebooks", 1)
         self.codebook_size = as_integer(codebook_size, "codebook_size", 1, 256)
@@ -117,6 +122,7 @@ class AdditiveQuantizer:
         self.seed = as_integer(seed, "seed", 0, MOST_SEED)
         resolve_threads(threads)
         self.threads = threads
+        self.verbose = check_verbose(verbose)
         self.metric: NDArray[np.float32] | None = None
         if metric is not None:
             shape = np.shape(metric)
@@ -175,7 +181,14 @@ class AdditiveQuantizer:
         quantizer._set_codebooks(checked)
         return quantizer
 
-    def fit(self, X: ArrayLike, codes: ArrayLike | None = None) -> AdditiveQuantizer:
+    def fit(
+        self,
+        X: ArrayLike,
+        codes: ArrayLike | None = None,
+        *,
+        threads: int | None = None,
+        verbose: bool | None = None,
+    ) -> AdditiveQuantizer:
         """Learn the codebooks.
 
         Parameters
@@ -185,6 +198,8 @@ class AdditiveQuantizer:
             not grow with num_vectors (the start is made from at most 65,536 sampled rows).
         codes : array (num_vectors, num_codebooks) of uint8, optional
             Codes to start from (warm start): codebooks are then solved from them first.
+        threads, verbose : optional
+            None is the quantiser's.
 
         Returns
         -------
@@ -194,7 +209,8 @@ class AdditiveQuantizer:
         Raises
         ------
         TypeError, ValueError
-            Naming the argument; the quantiser then keeps the codebooks it had.
+            Naming the argument; the quantiser then keeps the codebooks it had, as it does when
+            Ctrl-C interrupts it.
         """
         vectors = as_vectors(X, "X")
         if len(vectors) == 0:
@@ -217,10 +233,11 @@ class AdditiveQuantizer:
             relaxation=check_relaxation(self.relaxation),
             ridge=self.ridge,
             seed=self.seed,
-            threads=resolve_threads(self.threads),
+            threads=resolve_threads(self.threads if threads is None else threads),
+            verbose=check_verbose(self.verbose if verbose is None else verbose),
         )
-        self.history = history
         self._set_codebooks(codebooks)
+        self.history = history
         return self
 
     def encode(
@@ -230,6 +247,8 @@ class AdditiveQuantizer:
         iterations: int | None = None,
         threads: int | None = None,
         beam_width: int | None = None,
+        *,
+        verbose: bool | None = None,
     ) -> NDArray[np.uint8]:
         """Codes of vectors, with the quantiser's metric, relaxation and seed.
 
@@ -246,6 +265,8 @@ class AdditiveQuantizer:
             None is the quantiser's.
         beam_width : int, optional
             As in `icm_encode`. None is the quantiser's or, where `codes` are given, 0.
+        verbose : bool, optional
+            None is the quantiser's.
 
         Returns
         -------
@@ -267,41 +288,63 @@ class AdditiveQuantizer:
         if self._encoder is None:
             self._encoder = _core.Encoder(self.codebooks, self.metric, count)
         sweeps = TO_THE_END if iterations is None else iterations
-        return encode_chunks(
-            self._encoder,
-            vectors,
-            start,
-            self.num_codebooks,
-            iterations=as_integer(sweeps, "iterations", 0, MOST_ITERATIONS),
-            relaxation="none" if iterations is None else check_relaxation(self.relaxation),
-            seed=self.seed,
-            beam_width=check_beam_width(
-                self.beam_width if beam_width is None and start is None else beam_width,
-                warm=start is not None,
-            ),
-            threads=count,
-        )
+        with Progress(check_verbose(self.verbose if verbose is None else verbose)) as progress:
+            progress.stage("encode", len(vectors), " vectors")
+            return encode_chunks(
+                self._encoder,
+                vectors,
+                start,
+                self.num_codebooks,
+                iterations=as_integer(sweeps, "iterations", 0, MOST_ITERATIONS),
+                relaxation="none" if iterations is None else check_relaxation(self.relaxation),
+                seed=self.seed,
+                beam_width=check_beam_width(
+                    self.beam_width if beam_width is None and start is None else beam_width,
+                    warm=start is not None,
+                ),
+                threads=count,
+                tell=progress.move_to,
+            )
 
     def decode(self, codes: ArrayLike, threads: int | None = None) -> NDArray[np.float32]:
-        """Reconstructions x^ = sum_m C[m, codes[m]]: (num_vectors, dim) float32."""
+        """Reconstructions x^ = sum_m C[m, codes[m]]: (num_vectors, dim) float32.
+
+        Parameters
+        ----------
+        codes : array (num_vectors, num_codebooks) of uint8
+        threads : int, optional
+            None is the quantiser's.
+        """
         codebooks = self.codebooks
         checked = as_codes(codes, "codes", self.num_codebooks, self.codebook_size)
         count = resolve_threads(self.threads if threads is None else threads)
         return _core.decode(codebooks, checked, count)
 
-    def distortion(self, X: ArrayLike, codes: ArrayLike) -> float:
+    def distortion(
+        self,
+        X: ArrayLike,
+        codes: ArrayLike,
+        *,
+        threads: int | None = None,
+        verbose: bool | None = None,
+    ) -> float:
         """Mean of (x - x^)^T metric (x - x^) over vectors, in float64; nan for no vectors.
 
         Parameters
         ----------
         X : array (num_vectors, dim) of float16, float32 or float64
         codes : array (num_vectors, num_codebooks) of uint8
+        threads, verbose : optional
+            None is the quantiser's.
         """
         vectors = as_vectors(X, "X", self.dim)
         checked = as_codes(codes, "codes", self.num_codebooks, self.codebook_size, len(vectors))
-        return mean_distortion(
-            vectors, checked, self.codebooks, self.metric, resolve_threads(self.threads)
-        )
+        count = resolve_threads(self.threads if threads is None else threads)
+        with Progress(check_verbose(self.verbose if verbose is None else verbose)) as progress:
+            progress.stage("distortion", len(vectors), " vectors")
+            return mean_distortion(
+                vectors, checked, self.codebooks, self.metric, count, progress.move_to
+            )
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the quantiser to one safetensors file, whole or not at all.
