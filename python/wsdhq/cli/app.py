@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from wsdhq import __version__
-from wsdhq.cli.console import say, say_error, show_log
+from wsdhq.cli.console import say_error, say_interrupted, show_log
 from wsdhq.cli.lazy import LazyCommands
 
 __all__ = ["app", "run"]
@@ -85,7 +85,7 @@ def run() -> int:
         say_error(_with_advice(error))
         return _MISTAKE
     if status == _INTERRUPTED:
-        say("interrupted")
+        say_interrupted()
     if not arguments:
         return _MISTAKE
     return status if isinstance(status, int) else 0

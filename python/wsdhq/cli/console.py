@@ -21,6 +21,7 @@ __all__ = [
     "printable",
     "say",
     "say_error",
+    "say_interrupted",
     "say_skipped",
     "show_log",
     "shows_bars",
@@ -73,6 +74,13 @@ def shows_bars() -> bool:
 def say(line: str) -> None:
     """Tell the user what was done; silent with --quiet."""
     _logger.info("%s", line)
+
+
+def say_interrupted() -> None:
+    """Tell that Ctrl-C ended the command, also where it came before the options were read."""
+    if not any(isinstance(each, _LineHandler) for each in _logger.handlers):
+        show_log(logging.INFO)
+    say("interrupted")
 
 
 def say_error(message: str) -> None:
