@@ -18,6 +18,8 @@ INTRINSIC_HEADERS = {
     "x86intrin.h",
     "xmmintrin.h",
     "emmintrin.h",
+    "intrin.h",
+    "cpuid.h",
     "arm_neon.h",
 }
 OPENMP = re.compile(r"#\s*pragma\s+omp\b|_Pragma\s*\(\s*\"omp\b|\bomp_[a-z_]+\s*\(|<omp\.h>")
