@@ -46,7 +46,7 @@ bool has(std::uint32_t word, int bit) { return (word >> bit & 1) != 0; }
 }  // namespace
 
 CpuFeatures cpu_features() {
-    CpuFeatures features;
+    CpuFeatures features{};
     if (ask(0).a < 7 || !has(ask(1).c, 27)) {  // OSXSAVE
         return features;
     }

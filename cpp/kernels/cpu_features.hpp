@@ -4,10 +4,10 @@
 namespace wsdhq::kernels {
 
 struct CpuFeatures {
-    bool avx2 = false;
-    bool avx512 = false;  // F, BW, DQ and VL
-    bool avx512_vbmi = false;
-    bool avx512_vnni = false;
+    bool avx2;
+    bool avx512;  // F, BW, DQ and VL
+    bool avx512_vbmi;
+    bool avx512_vnni;
 };
 
 // Nothing on a machine that is not x86.
