@@ -112,3 +112,20 @@ WSDHQ_BENCHMARK(squared_norm) {
             },
             [=] { return bytes_of(state->norms); }};
 }
+
+WSDHQ_BENCHMARK(pack_mask) {
+    struct State {
+        std::vector<std::uint8_t> mask;
+        std::vector<std::uint64_t> words;
+    };
+    const std::size_t blocks = num_blocks();
+    const auto state = std::make_shared<State>();
+    state->mask = codes(blocks * kBlockSize, 2, 1);
+    state->words.resize(blocks * kBlockWords);
+    return {"Gvector", static_cast<double>(blocks * kBlockSize),
+            [=](const kernels::KernelTable& level) {
+                level.search.pack_mask(state->mask.data(), state->words.size(),
+                                       state->words.data());
+            },
+            [=] { return bytes_of(state->words); }};
+}

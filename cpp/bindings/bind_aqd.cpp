@@ -1,9 +1,11 @@
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "bindings.hpp"
 #include "wsdhq/aqd.hpp"
+#include "wsdhq/code_blocks.hpp"
 
 namespace wsdhq::bindings {
 namespace {
@@ -36,11 +38,79 @@ FloatArray decode_codes(const FloatArray& codebooks, const CodeArray& codes, int
 using MaskArray = py::array_t<bool, py::array::c_style>;
 
 // The code blocks of an index, with the arrays that Python holds them in.
-struct PyBlocks {
-    CodeArray full;    // (num_vectors / block_size, num_rows, block_size)
-    CodeArray last;    // (num_rows, block_size): the vectors left over
-    FloatArray edges;  // (table_size,), or empty for inner products
-    IntArray ids;      // (num_vectors,)
+CodeBlocks code_blocks(const CodeArray& full, const CodeArray& last, py::ssize_t size,
+                       std::size_t num_rows) {
+    const auto rows = static_cast<py::ssize_t>(num_rows);
+    const auto block_size = static_cast<py::ssize_t>(kernels::kBlockSize);
+    if (size < 0) {
+        throw py::value_error("size: expected at least 0, got " + std::to_string(size));
+    }
+    check_shape(full, "full", {size / block_size, rows, block_size});
+    check_shape(last, "last", {rows, block_size});
+    return {full.data(), last.data(), static_cast<std::size_t>(size), num_rows};
+}
+
+// Vectors that a mask marks or that positions name: counted, then copied into blocks of their own.
+// Holds the arrays that it reads.
+class PyGathering {
+public:
+    PyGathering(const CodeArray& full, const CodeArray& last, py::ssize_t size,
+                const py::array& chosen, int threads)
+        : full_(full), last_(last), chosen_(chosen) {
+        check_shape(last, "last", {-1, static_cast<py::ssize_t>(kernels::kBlockSize)});
+        check_threads(threads);
+        const CodeBlocks blocks =
+            code_blocks(full, last, size, static_cast<std::size_t>(last.shape(0)));
+        if (py::isinstance<MaskArray>(chosen)) {
+            check_shape(chosen, "chosen", {size});
+            const auto* mask = static_cast<const std::uint8_t*>(chosen.data());
+            const auto& kernels = active_kernels();
+            run_released([&](Interrupt& interrupt) {
+                gathering_.emplace(blocks, mask, threads, kernels, interrupt);
+            });
+        } else if (py::isinstance<IntArray>(chosen)) {
+            check_shape(chosen, "chosen", {-1});
+            const auto* positions = static_cast<const std::int64_t*>(chosen.data());
+            const auto count = static_cast<std::size_t>(chosen.shape(0));
+            check_positions(positions, count, size);
+            gathering_.emplace(blocks, positions, count);
+        } else {
+            throw py::type_error("chosen: expected a contiguous mask or int64 positions");
+        }
+    }
+
+    std::size_t count() const { return gathering_->count(); }
+
+    py::tuple copy(int threads) const {
+        check_threads(threads);
+        const auto count = static_cast<py::ssize_t>(gathering_->count());
+        const auto block_size = static_cast<py::ssize_t>(kernels::kBlockSize);
+        CodeArray blocks({count / block_size + 1, last_.shape(0), block_size});
+        IntArray positions(count);
+        std::uint8_t* data = blocks.mutable_data();
+        std::int64_t* position_data = positions.mutable_data();
+        run_released([&](Interrupt& interrupt) {
+            gathering_->copy(threads, interrupt, data, position_data);
+        });
+        return py::make_tuple(blocks, positions);
+    }
+
+private:
+    static void check_positions(const std::int64_t* positions, std::size_t count,
+                                py::ssize_t size) {
+        for (std::size_t i = 0; i < count; ++i) {
+            if (positions[i] < 0 || positions[i] >= size ||
+                (i > 0 && positions[i] <= positions[i - 1])) {
+                throw py::value_error(
+                    "chosen: expected ascending positions below the number of vectors");
+            }
+        }
+    }
+
+    CodeArray full_;
+    CodeArray last_;
+    py::array chosen_;
+    std::optional<Gathering> gathering_;
 };
 
 // A searcher that remembers the shape its arguments must have. Codes are checked when they enter
@@ -68,10 +138,10 @@ public:
     }
 
     py::tuple search(const FloatArray& queries, const CodeArray& full, const CodeArray& last,
-                     const FloatArray& edges, const IntArray& ids,
-                     const std::optional<py::array>& allowed, py::ssize_t k, int threads) const {
-        const PyBlocks blocks{full, last, edges, ids};
-        const Database database = make_database(queries, blocks, allowed, threads);
+                     const FloatArray& edges, py::ssize_t size, py::ssize_t first,
+                     const std::optional<py::array>& mask, py::ssize_t k, int threads) const {
+        const Database database = make_database(queries, full, last, edges, size, first, mask);
+        check_threads(threads);
         if (k < 0) {
             throw py::value_error("k: expected at least 0, got " + std::to_string(k));
         }
@@ -81,24 +151,19 @@ public:
         const auto& kernels = active_kernels();
         float* score_data = scores.mutable_data();
         std::int64_t* found_data = found.mutable_data();
-        const std::int64_t* id_data = ids.data();
-        const auto count = static_cast<std::size_t>(found.size());
         run_released([&](Interrupt& interrupt) {
             searcher_.search(view, database, static_cast<std::size_t>(k), threads, kernels,
                              interrupt, score_data, found_data);
-            for (std::size_t i = 0; i < count; ++i) {
-                found_data[i] = found_data[i] < 0 ? -1 : id_data[found_data[i]];
-            }
         });
         return py::make_tuple(scores, found);
     }
 
     py::tuple range_search(const FloatArray& queries, const CodeArray& full, const CodeArray& last,
-                           const FloatArray& edges, const IntArray& ids,
-                           const std::optional<py::array>& allowed, float threshold,
+                           const FloatArray& edges, py::ssize_t size, py::ssize_t first,
+                           const std::optional<py::array>& mask, float threshold,
                            int threads) const {
-        const PyBlocks blocks{full, last, edges, ids};
-        const Database database = make_database(queries, blocks, allowed, threads);
+        const Database database = make_database(queries, full, last, edges, size, first, mask);
+        check_threads(threads);
         const VectorsView view = vectors_view(queries);
         const auto& kernels = active_kernels();
         std::vector<std::vector<SearchResult>> results;
@@ -117,12 +182,11 @@ public:
         FloatArray scores(total);
         IntArray found(total);
         float* score = scores.mutable_data();
-        std::int64_t* id = found.mutable_data();
-        const std::int64_t* id_data = ids.data();
+        std::int64_t* position = found.mutable_data();
         for (auto& query : results) {
             for (const SearchResult& result : query) {
                 *score++ = result.score;
-                *id++ = id_data[result.position];
+                *position++ = result.position;
             }
             std::vector<SearchResult>().swap(query);
         }
@@ -130,46 +194,29 @@ public:
     }
 
 private:
-    Database make_database(const FloatArray& queries, const PyBlocks& blocks,
-                           const std::optional<py::array>& allowed, int threads) const {
-        const auto rows = static_cast<py::ssize_t>(searcher_.num_rows());
-        const auto block_size = static_cast<py::ssize_t>(kernels::kBlockSize);
+    Database make_database(const FloatArray& queries, const CodeArray& full, const CodeArray& last,
+                           const FloatArray& edges, py::ssize_t size, py::ssize_t first,
+                           const std::optional<py::array>& mask) const {
         check_shape(queries, "queries", {-1, static_cast<py::ssize_t>(view_.dim)});
-        check_shape(blocks.ids, "ids", {-1});
-        const py::ssize_t size = blocks.ids.shape(0);
-        check_shape(blocks.full, "full", {size / block_size, rows, block_size});
-        check_shape(blocks.last, "last", {rows, block_size});
-        check_shape(blocks.edges, "edges",
+        check_shape(edges, "edges",
                     {similarity_ == Similarity::inner_product
                          ? 0
                          : static_cast<py::ssize_t>(kernels::kTableSize)});
-        check_threads(threads);
         Database database;
-        database.blocks = {blocks.full.data(), blocks.last.data(), static_cast<std::size_t>(size),
-                           searcher_.num_rows()};
-        database.norm_edges = blocks.edges.data();
-        if (!allowed) {
-            return database;
+        database.blocks = code_blocks(full, last, size, searcher_.num_rows());
+        database.norm_edges = edges.data();
+        const py::ssize_t most = std::min(size, static_cast<py::ssize_t>(kernels::kBlockSize) - 1);
+        if (first < 0 || first > (mask ? 0 : most)) {
+            throw py::value_error("first: expected a place in the first block, 0 with a mask");
         }
-        if (py::isinstance<MaskArray>(*allowed)) {
-            check_shape(*allowed, "allowed", {size});
-            database.mask = static_cast<const std::uint8_t*>(allowed->data());
-            return database;
-        }
-        if (!py::isinstance<IntArray>(*allowed)) {
-            throw py::type_error("allowed: expected a contiguous mask or int64 positions");
-        }
-        check_shape(*allowed, "allowed", {-1});
-        const auto* positions = static_cast<const std::int64_t*>(allowed->data());
-        for (py::ssize_t i = 0; i < allowed->shape(0); ++i) {
-            if (positions[i] < 0 || positions[i] >= size ||
-                (i > 0 && positions[i] <= positions[i - 1])) {
-                throw py::value_error(
-                    "allowed: expected ascending positions below the number of vectors");
+        database.first = static_cast<std::size_t>(first);
+        if (mask) {
+            if (!py::isinstance<MaskArray>(*mask)) {
+                throw py::type_error("mask: expected a contiguous array of bool");
             }
+            check_shape(*mask, "mask", {size});
+            database.mask = static_cast<const std::uint8_t*>(mask->data());
         }
-        database.positions = positions;
-        database.num_positions = static_cast<std::size_t>(allowed->shape(0));
         return database;
     }
 
@@ -190,11 +237,17 @@ void bind_aqd(py::module_& module) {
         .def("norms", &PySearcher::norms, py::arg("codes").noconvert(), py::arg("threads"))
         .def("search", &PySearcher::search, py::arg("queries").noconvert(),
              py::arg("full").noconvert(), py::arg("last").noconvert(), py::arg("edges").noconvert(),
-             py::arg("ids").noconvert(), py::arg("allowed"), py::arg("k"), py::arg("threads"))
+             py::arg("size"), py::arg("first"), py::arg("mask"), py::arg("k"), py::arg("threads"))
         .def("range_search", &PySearcher::range_search, py::arg("queries").noconvert(),
              py::arg("full").noconvert(), py::arg("last").noconvert(), py::arg("edges").noconvert(),
-             py::arg("ids").noconvert(), py::arg("allowed"), py::arg("threshold"),
+             py::arg("size"), py::arg("first"), py::arg("mask"), py::arg("threshold"),
              py::arg("threads"));
+    py::class_<PyGathering>(module, "Gathering")
+        .def(py::init<const CodeArray&, const CodeArray&, py::ssize_t, const py::array&, int>(),
+             py::arg("full").noconvert(), py::arg("last").noconvert(), py::arg("size"),
+             py::arg("chosen"), py::arg("threads"))
+        .def_property_readonly("count", &PyGathering::count)
+        .def("copy", &PyGathering::copy, py::arg("threads"));
     module.attr("block_size") = kernels::kBlockSize;
     module.attr("table_size") = kernels::kTableSize;
 }

@@ -198,11 +198,26 @@ double squared_norm(const float* const* codewords, std::size_t num_codebooks, st
     return _mm_cvtsd_f64(_mm_add_sd(quarters, _mm_unpackhi_pd(quarters, quarters)));
 }
 
+std::size_t pack_mask(const std::uint8_t* mask, std::size_t num_words, std::uint64_t* words) {
+    const __m256i zero = _mm256_setzero_si256();
+    std::size_t total = 0;
+    for (std::size_t w = 0; w < num_words; ++w) {
+        const auto* bytes = reinterpret_cast<const __m256i*>(mask + w * 64);
+        const auto low = static_cast<std::uint32_t>(
+            _mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_loadu_si256(bytes), zero)));
+        const auto high = static_cast<std::uint32_t>(
+            _mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_loadu_si256(bytes + 1), zero)));
+        words[w] = ~(std::uint64_t{high} << 32 | low);
+        total += static_cast<std::size_t>(_mm_popcnt_u64(words[w]));
+    }
+    return total;
+}
+
 }  // namespace
 
 const SearchKernels& search_kernels_avx2() {
     static constexpr SearchKernels kernels{look_up_scores, quantize_losses, filter_block,
-                                           squared_norm};
+                                           squared_norm, pack_mask};
     return kernels;
 }
 

@@ -157,11 +157,21 @@ double squared_norm(const float* const* codewords, std::size_t num_codebooks, st
     return _mm_cvtsd_f64(_mm_add_sd(quarters, _mm_unpackhi_pd(quarters, quarters)));
 }
 
+std::size_t pack_mask(const std::uint8_t* mask, std::size_t num_words, std::uint64_t* words) {
+    std::size_t total = 0;
+    for (std::size_t w = 0; w < num_words; ++w) {
+        const __m512i bytes = _mm512_loadu_si512(mask + w * 64);
+        words[w] = _mm512_test_epi8_mask(bytes, bytes);
+        total += static_cast<std::size_t>(_mm_popcnt_u64(words[w]));
+    }
+    return total;
+}
+
 }  // namespace
 
 const SearchKernels& search_kernels_avx512() {
     static constexpr SearchKernels kernels{look_up_scores, quantize_losses, filter_block,
-                                           squared_norm};
+                                           squared_norm, pack_mask};
     return kernels;
 }
 

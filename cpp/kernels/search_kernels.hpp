@@ -49,6 +49,12 @@ struct SearchKernels {
     // lanes[7])).
     double (*squared_norm)(const float* const* codewords, std::size_t num_codebooks,
                            std::size_t dim);
+
+    // A mask of a byte per vector as one of a bit.
+    //   mask  (num_words * 64)
+    //   words (num_words), written: bit i of word w is set where mask[64 w + i] is not 0
+    // The result: how many bits are set.
+    std::size_t (*pack_mask)(const std::uint8_t* mask, std::size_t num_words, std::uint64_t* words);
 };
 
 const SearchKernels& search_kernels_scalar();

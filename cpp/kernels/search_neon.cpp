@@ -61,12 +61,27 @@ std::uint64_t filter_block(const std::uint8_t* codes, std::size_t num_rows,
     return any;
 }
 
+std::size_t pack_mask(const std::uint8_t* mask, std::size_t num_words, std::uint64_t* words) {
+    std::size_t total = 0;
+    for (std::size_t w = 0; w < num_words; ++w) {
+        std::uint64_t word = 0;
+        for (std::size_t part = 0; part < 4; ++part) {
+            const uint8x16_t bytes = vld1q_u8(mask + w * 64 + part * 16);
+            const uint8x16_t marked = vtstq_u8(bytes, bytes);
+            word |= bits_of(marked) << (part * 16);
+            total += vaddvq_u8(vshrq_n_u8(marked, 7));
+        }
+        words[w] = word;
+    }
+    return total;
+}
+
 }  // namespace
 
 const SearchKernels& search_kernels_neon() {
     static const SearchKernels kernels{search_kernels_scalar().look_up_scores,
                                        search_kernels_scalar().quantize_losses, filter_block,
-                                       search_kernels_scalar().squared_norm};
+                                       search_kernels_scalar().squared_norm, pack_mask};
     return kernels;
 }
 

@@ -79,11 +79,25 @@ double squared_norm(const float* const* codewords, std::size_t num_codebooks, st
            ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
 }
 
+std::size_t pack_mask(const std::uint8_t* mask, std::size_t num_words, std::uint64_t* words) {
+    std::size_t total = 0;
+    for (std::size_t w = 0; w < num_words; ++w) {
+        std::uint64_t word = 0;
+        for (std::size_t i = 0; i < 64; ++i) {
+            const std::uint64_t bit = mask[w * 64 + i] != 0;
+            word |= bit << i;
+            total += bit;
+        }
+        words[w] = word;
+    }
+    return total;
+}
+
 }  // namespace
 
 const SearchKernels& search_kernels_scalar() {
     static constexpr SearchKernels kernels{look_up_scores, quantize_losses, filter_block,
-                                           squared_norm};
+                                           squared_norm, pack_mask};
     return kernels;
 }
 

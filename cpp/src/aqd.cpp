@@ -275,9 +275,7 @@ void Searcher::search(VectorsView queries, const Database& database, std::size_t
                       std::int64_t* positions) const {
     std::fill(scores, scores + queries.num_vectors * k, -std::numeric_limits<float>::infinity());
     std::fill(positions, positions + queries.num_vectors * k, std::int64_t{-1});
-    const std::size_t size =
-        database.positions == nullptr ? database.blocks.num_vectors : database.num_positions;
-    const std::size_t kept = std::min(k, size);
+    const std::size_t kept = std::min(k, database.blocks.num_vectors - database.first);
     if (kept == 0 || queries.num_vectors == 0) {
         return;
     }

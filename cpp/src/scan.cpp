@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
 #include <limits>
 
 #include "code_norms.hpp"
@@ -51,77 +50,27 @@ struct Selection {
     }
 };
 
-// Bit i of the result: byte i of `bytes`, the lowest first, is not 0.
-std::uint64_t bits_of_bytes(std::uint64_t bytes) {
-    static_assert(std::endian::native == std::endian::little);
-    constexpr std::uint64_t low_bits = 0x7f7f7f7f7f7f7f7f;
-    const std::uint64_t tops = ((bytes & low_bits) + low_bits) | bytes;
-    return ((tops >> 7 & 0x0101010101010101) * 0x0102040810204080) >> 56;
-}
-
-// The vectors of a block that the database allows.
-class Allowed {
-public:
-    Allowed(const Database& database, std::size_t first_block)
-        : database_(&database),
-          cursor_(database.positions),
-          end_(database.positions + database.num_positions) {
-        if (database.positions != nullptr) {
-            cursor_ = std::lower_bound(cursor_, end_,
-                                       static_cast<std::int64_t>(first_block * kBlockSize));
-        }
-    }
-
-    // The first block from `block` on that may hold an allowed vector.
-    std::size_t next(std::size_t block) const {
-        if (database_->positions == nullptr) {
-            return block;
-        }
-        return cursor_ == end_ ? std::numeric_limits<std::size_t>::max()
-                               : static_cast<std::size_t>(*cursor_) / kBlockSize;
-    }
-
-    // Blocks ascend from one call to the next.
-    Selection of_block(std::size_t block) {
-        Selection selection{};
-        const std::size_t first = block * kBlockSize;
-        const std::size_t count = std::min(kBlockSize, database_->blocks.num_vectors - first);
-        if (database_->positions != nullptr) {
-            for (; cursor_ != end_; ++cursor_) {
-                const std::size_t place = static_cast<std::size_t>(*cursor_) - first;
-                if (place >= kBlockSize) {
-                    break;
-                }
-                selection.words[place / 64] |= std::uint64_t{1} << (place % 64);
-            }
-        } else if (database_->mask != nullptr) {
-            const std::uint8_t* mask = database_->mask + first;
-            std::size_t n = 0;
-            for (; n + 8 <= count; n += 8) {
-                std::uint64_t bytes;
-                std::memcpy(&bytes, mask + n, 8);
-                if (bytes != 0) {
-                    selection.words[n / 64] |= bits_of_bytes(bytes) << (n % 64);
-                }
-            }
-            for (; n < count; ++n) {
-                selection.words[n / 64] |= std::uint64_t{mask[n] != 0} << (n % 64);
-            }
-        } else {
-            for (std::size_t word = 0; word * 64 < count; ++word) {
-                const std::size_t left = count - word * 64;
-                selection.words[word] =
-                    left < 64 ? (std::uint64_t{1} << left) - 1 : ~std::uint64_t{0};
-            }
+// The vectors of block b that the database allows.
+Selection allowed_of_block(const Database& database, std::size_t b,
+                           const kernels::SearchKernels& kernels) {
+    Selection selection{};
+    const std::size_t first = b * kBlockSize;
+    const std::size_t count = std::min(kBlockSize, database.blocks.num_vectors - first);
+    if (database.mask != nullptr) {
+        const std::uint8_t* mask = database.mask + first;
+        kernels.pack_mask(mask, count / 64, selection.words);
+        for (std::size_t n = count / 64 * 64; n < count; ++n) {
+            selection.words[n / 64] |= std::uint64_t{mask[n] != 0} << (n % 64);
         }
         return selection;
     }
-
-private:
-    const Database* database_;
-    const std::int64_t* cursor_;
-    const std::int64_t* end_;
-};
+    for (std::size_t n = b == 0 ? database.first : 0; n < count;) {
+        const std::size_t end = std::min(n / 64 * 64 + 64, count);
+        selection.words[n / 64] = (~std::uint64_t{0} >> (64 - (end - n))) << (n % 64);
+        n = end;
+    }
+    return selection;
+}
 
 // Norms of the vectors of one block, each computed when it is first wanted: whatever the number of
 // queries, once.
@@ -166,29 +115,24 @@ public:
     }
 
     void run(Interrupt& interrupt, bool is_caller) {
-        const bool is_everything =
-            task_.database->mask == nullptr && task_.database->positions == nullptr;
-        const std::size_t num_full = task_.database->blocks.num_vectors / kBlockSize;
+        const Database& database = *task_.database;
+        const std::size_t num_full = database.blocks.num_vectors / kBlockSize;
         Selection whole;
         std::fill(whole.words, whole.words + kBlockWords, ~std::uint64_t{0});
-        Allowed allowed(*task_.database, task_.first_block);
         // Asking the clock costs as much as filtering a block for one query.
         const std::size_t checked_every = 1024 / task_.num_queries;
         std::size_t blocks_done = 0;
         for (std::size_t b = task_.first_block; b < task_.last_block; ++b) {
-            b = allowed.next(b);
-            if (b >= task_.last_block) {
-                return;
-            }
             if ((unfiltered_ != 0 || blocks_done++ % checked_every == 0) &&
                 interrupt.requested(is_caller)) {
                 return;
             }
-            if (is_everything && b < num_full) {
+            const bool is_cut = b >= num_full || (b == 0 && database.first != 0);
+            if (database.mask == nullptr && !is_cut) {
                 block(b, whole, kBlockSize);
                 continue;
             }
-            const Selection selection = allowed.of_block(b);
+            const Selection selection = allowed_of_block(database, b, *task_.kernels);
             const std::size_t count = selection.count();
             if (count != 0) {
                 block(b, selection, count);

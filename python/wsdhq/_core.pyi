@@ -45,6 +45,19 @@ class Encoder:
         threads: int,
     ) -> NDArray[uint8]: ...
 
+class Gathering:
+    def __init__(
+        self,
+        full: NDArray[uint8],
+        last: NDArray[uint8],
+        size: int,
+        chosen: NDArray[bool_] | NDArray[int64],
+        threads: int,
+    ) -> None: ...
+    @property
+    def count(self) -> int: ...
+    def copy(self, threads: int) -> tuple[NDArray[uint8], NDArray[int64]]: ...
+
 class Searcher:
     def __init__(self, codebooks: NDArray[float32], similarity: str) -> None: ...
     @property
@@ -56,8 +69,9 @@ class Searcher:
         full: NDArray[uint8],
         last: NDArray[uint8],
         edges: NDArray[float32],
-        ids: NDArray[int64],
-        allowed: NDArray[bool_] | NDArray[int64] | None,
+        size: int,
+        first: int,
+        mask: NDArray[bool_] | None,
         k: int,
         threads: int,
     ) -> tuple[NDArray[float32], NDArray[int64]]: ...
@@ -67,8 +81,9 @@ class Searcher:
         full: NDArray[uint8],
         last: NDArray[uint8],
         edges: NDArray[float32],
-        ids: NDArray[int64],
-        allowed: NDArray[bool_] | NDArray[int64] | None,
+        size: int,
+        first: int,
+        mask: NDArray[bool_] | None,
         threshold: float,
         threads: int,
     ) -> tuple[NDArray[int64], NDArray[float32], NDArray[int64]]: ...

@@ -171,3 +171,24 @@ WSDHQ_CASE(squared_norms_are_sums_in_eight_lanes) {
         }
     });
 }
+
+WSDHQ_CASE(packed_masks_have_a_bit_where_a_byte_is_not_zero) {
+    for_each_level([](const kernels::SearchKernels& level) {
+        test::Numbers numbers(13);
+        for (const std::size_t num_words : {0, 1, 2, 9}) {
+            std::vector<std::uint8_t> mask(num_words * 64);
+            for (std::uint8_t& byte : mask) {
+                const std::uint8_t some[] = {0, 0, 1, 127, 128, 255};
+                byte = some[numbers.word() % 6];
+            }
+            std::vector<std::uint64_t> words(num_words, 0x5555);
+            const std::size_t count = level.pack_mask(mask.data(), num_words, words.data());
+            std::size_t expected = 0;
+            for (std::size_t i = 0; i < mask.size(); ++i) {
+                expected += mask[i] != 0;
+                WSDHQ_CHECK((words[i / 64] >> (i % 64) & 1) == (mask[i] != 0 ? 1u : 0u));
+            }
+            WSDHQ_CHECK(count == expected);
+        }
+    });
+}

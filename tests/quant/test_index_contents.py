@@ -163,7 +163,7 @@ def test_an_index_tells_what_it_holds(tmp_path):
     index.save(tmp_path / "db")
     mapped = AQDIndex.load(tmp_path / "db")
     assert mapped.nbytes == 0
-    assert "mapped from a file of" in repr(mapped)
+    assert "mapped from a file" in repr(mapped)
     mapped.add(OTHER[:1])
     assert mapped.nbytes > 0
     assert "in memory" in repr(mapped)

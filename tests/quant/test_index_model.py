@@ -40,39 +40,73 @@ class Model:
         self.codes, self.ids = self.codes[kept], self.ids[kept]
 
 
+def filters(model: Model, rng: np.random.Generator) -> list[tuple[object, NDArray[np.bool_]]]:
+    """Filters of each kind, and the mask over positions that each stands for."""
+    size = len(model.ids)
+    mask = rng.random(size) < rng.choice([0.01, 0.2, 0.5, 1.0])
+    low, high = sorted(int(end) for end in rng.integers(-5, model.next_id + 5, 2))
+    inside = (model.ids >= low) & (model.ids < high)
+    return [
+        (None, np.ones(size, bool)),
+        (mask, mask),
+        (rng.permutation(np.repeat(model.ids[mask], 2)), mask),
+        (range(low, high), inside),
+    ]
+
+
 def check(index: AQDIndex, model: Model, rng: np.random.Generator) -> None:
     size = len(model.ids)
     assert len(index) == size
     np.testing.assert_array_equal(index.ids, model.ids)
     np.testing.assert_array_equal(index.codes, model.codes)
     table = oracle.scores(QUERIES, CODEBOOKS, model.codes, index.similarity)
-    mask = rng.random(size) < rng.choice([0.01, 0.5, 1.0])
-    for allowed in (None, mask, rng.permutation(model.ids[mask])):
-        part = table if allowed is None else np.where(mask, table, -np.inf)
-        everything = size if allowed is None else int(mask.sum())
-        for k in {1, min(17, everything + 1), everything + 2}:
-            scores, ids = index.search(QUERIES, k, allowed=allowed)
-            if index.similarity == "cosine":
-                compare_rounded(part, model, scores, ids, min(k, everything))
-                continue
-            expected_scores, expected_ids = oracle.top_k(part, k, ids=model.ids)
-            expected_ids[np.isneginf(expected_scores)] = -1
-            np.testing.assert_array_equal(scores, expected_scores)
-            np.testing.assert_array_equal(ids, expected_ids)
-    if size and index.similarity != "cosine":
-        # A threshold that is a score: equal ones belong to the answer.
-        threshold = float(rng.choice(table[0]))
-        for least in (threshold, float(np.nextafter(np.float32(threshold), np.float32(np.inf)))):
-            limits, scores, ids = index.range_search(QUERIES, least)
-            for q, row in enumerate(table):
-                found = slice(limits[q], limits[q + 1])
-                order = np.argsort(-row, kind="stable")
-                order = order[row[order] >= least]
-                np.testing.assert_array_equal(ids[found], model.ids[order])
-                np.testing.assert_array_equal(scores[found], row[order])
+    for allowed, mask in filters(model, rng):
+        part = np.where(mask, table, -np.inf)
+        everything = int(mask.sum())
+        check_search(index, model, part, allowed, everything)
+        if allowed is not None:
+            some = index.subset(allowed)
+            np.testing.assert_array_equal(some.ids, model.ids[mask])
+            np.testing.assert_array_equal(some.codes, model.codes[mask])
+            check_search(some, model, part, None, everything)
+        if everything and index.similarity != "cosine":
+            check_range_search(index, model, part, allowed, rng)
     for infinite, count in ((-np.inf, size), (np.inf, 0)):
         limits, _, _ = index.range_search(QUERIES, infinite)
         np.testing.assert_array_equal(np.diff(limits), count)
+
+
+def check_search(
+    index: AQDIndex, model: Model, table: NDArray[np.float64], allowed: object, everything: int
+) -> None:
+    for k in {1, min(17, everything + 1), everything + 2}:
+        scores, ids = index.search(QUERIES, k, allowed=allowed)
+        if index.similarity == "cosine":
+            compare_rounded(table, model, scores, ids, min(k, everything))
+            continue
+        expected_scores, expected_ids = oracle.top_k(table, k, ids=model.ids)
+        expected_ids[np.isneginf(expected_scores)] = -1
+        np.testing.assert_array_equal(scores, expected_scores)
+        np.testing.assert_array_equal(ids, expected_ids)
+
+
+def check_range_search(
+    index: AQDIndex,
+    model: Model,
+    table: NDArray[np.float64],
+    allowed: object,
+    rng: np.random.Generator,
+) -> None:
+    # A threshold that is a score: equal ones belong to the answer.
+    threshold = float(rng.choice(table[0][np.isfinite(table[0])]))
+    for least in (threshold, float(np.nextafter(np.float32(threshold), np.float32(np.inf)))):
+        limits, scores, ids = index.range_search(QUERIES, least, allowed=allowed)
+        for q, row in enumerate(table):
+            found = slice(limits[q], limits[q + 1])
+            order = np.argsort(-row, kind="stable")
+            order = order[row[order] >= least]
+            np.testing.assert_array_equal(ids[found], model.ids[order])
+            np.testing.assert_array_equal(scores[found], row[order])
 
 
 def compare_rounded(
@@ -96,6 +130,16 @@ def compare_rounded(
     assert np.all(np.isneginf(scores[:, count:]))
 
 
+@pytest.fixture(params=["as it is", "cut up small"])
+def sizes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also with limits so low that ids are in many spans, and filters in many parts."""
+    if request.param == "cut up small":
+        monkeypatch.setattr("wsdhq.quant.ids.LONGEST_LIST", 200)
+        monkeypatch.setattr("wsdhq.quant.ids.SHORTEST_RUN", 30)
+        monkeypatch.setattr("wsdhq.quant.filters.MOST_BYTES", 4096)
+
+
+@pytest.mark.usefixtures("sizes")
 @pytest.mark.parametrize("similarity", ["ip", "l2", "cosine"])
 @pytest.mark.parametrize("seed", range(3))
 def test_random_edits(similarity: str, seed: int, tmp_path: Path) -> None:
@@ -109,7 +153,7 @@ def test_random_edits(similarity: str, seed: int, tmp_path: Path) -> None:
     for step in range(14):
         largest = min(CODEBOOK_SIZE, largest + 1)
         count = int(rng.choice([0, 1, 3, 511, 512, 513, 700, 1025]))
-        match rng.choice(["add", "add", "add ids", "remove", "merge", "file"]):
+        match rng.choice(["add", "add", "add ids", "remove", "update", "merge", "file", "subset"]):
             case "add":
                 codes = draw(count)
                 index.add(codes)
@@ -123,6 +167,16 @@ def test_random_edits(similarity: str, seed: int, tmp_path: Path) -> None:
             case "remove":
                 kept = rng.random(len(model.ids)) < rng.choice([0.0, 0.3, 0.99])
                 index.remove(rng.permutation(model.ids[~kept]))
+                model.keep(kept)
+            case "update":
+                changed = rng.permutation(len(model.ids))[:count]
+                codes = draw(len(changed))
+                index.update(codes, model.ids[changed])
+                model.codes = model.codes.copy()
+                model.codes[changed] = codes
+            case "subset":
+                kept = rng.random(len(model.ids)) < 0.9
+                index = index.subset(kept)
                 model.keep(kept)
             case "merge":
                 codes = draw(count)
@@ -145,11 +199,12 @@ def test_readers_keep_what_they_began_with() -> None:
     readers = []
     for _ in range(30):
         rows = index._rows
-        readers.append((rows, rows.rows(0, len(rows)), rows.edges.copy(), rows.ids.copy()))
+        columns = rows.blocks.columns(0, len(rows))
+        readers.append((rows, columns, rows.blocks.edges.copy(), index.ids.copy()))
         index.add(rng.integers(0, CODEBOOK_SIZE, (100, NUM_CODEBOOKS), dtype=np.uint8))
     index.remove(index.ids[::2])
-    assert len({rows.edges.tobytes() for rows, *_ in readers}) > 1
+    assert len({rows.blocks.edges.tobytes() for rows, *_ in readers}) > 1
     for rows, columns, edges, ids in readers:
-        np.testing.assert_array_equal(rows.rows(0, len(rows)), columns)
-        np.testing.assert_array_equal(rows.edges, edges)
-        np.testing.assert_array_equal(rows.ids, ids)
+        np.testing.assert_array_equal(rows.blocks.columns(0, len(rows)), columns)
+        np.testing.assert_array_equal(rows.blocks.edges, edges)
+        np.testing.assert_array_equal(rows.ids.between(0, len(rows)), ids)

@@ -70,23 +70,23 @@ def test_adding_one_by_one_does_not_copy_the_index_each_time() -> None:
     index.add(PROBLEM.codes[:1])
     before = index._rows
     index.add(PROBLEM.codes[:1])
-    assert np.shares_memory(before.ids, index._rows.ids)
-    assert np.shares_memory(before.full, index._rows.full)
+    assert np.shares_memory(before.blocks.full, index._rows.blocks.full)
 
 
 @pytest.mark.parametrize("similarity", SIMILARITIES)
 def test_a_snapshot_stays_as_it_was(similarity: str) -> None:
     index = make(700, similarity)
     rows = index._rows
-    codes, edges = rows.codes(), rows.edges.copy()
-    bins = rows.rows(0, 700).copy()
+    codes, edges = rows.blocks.codes(), rows.blocks.edges.copy()
+    columns = rows.blocks.columns(0, 700).copy()
     for first in range(700, 2600, 100):
         index.add(PROBLEM.codes[first : first + 100])
     index.remove(np.arange(0, 2000, 3))
     assert len(rows) == 700
-    np.testing.assert_array_equal(rows.codes(), codes)
-    np.testing.assert_array_equal(rows.rows(0, 700), bins)
-    np.testing.assert_array_equal(rows.edges, edges)
+    np.testing.assert_array_equal(rows.blocks.codes(), codes)
+    np.testing.assert_array_equal(rows.blocks.columns(0, 700), columns)
+    np.testing.assert_array_equal(rows.blocks.edges, edges)
+    np.testing.assert_array_equal(rows.ids.between(0, 700), np.arange(700))
 
 
 @pytest.mark.parametrize("similarity", SIMILARITIES)
@@ -151,7 +151,7 @@ def test_an_interrupted_addition_changes_nothing(
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("wsdhq.quant.rows.RowBuffer.append", stop)
+    monkeypatch.setattr("wsdhq.quant.block_buffer.BlockBuffer._write", stop)
     with pytest.raises(KeyboardInterrupt):
         index.add(PROBLEM.codes[600:900])
     monkeypatch.undo()
@@ -223,11 +223,10 @@ def test_a_mapped_file_is_searched_where_it_lies(tmp_path: Path) -> None:
     index.add(codes)
     index.save(tmp_path / "db")
     loaded = AQDIndex.load(tmp_path / "db", mmap=True)
-    assert isinstance(loaded._rows.full, np.memmap)
-    assert isinstance(loaded._rows.ids, np.memmap)
+    assert isinstance(loaded._rows.blocks.full, np.memmap)
     Q = np.random.default_rng(1).standard_normal((3, 4)).astype(np.float32)
     np.testing.assert_array_equal(loaded.search(Q)[1], index.search(Q)[1])
-    assert isinstance(loaded._rows.full, np.memmap)
+    assert isinstance(loaded._rows.blocks.full, np.memmap)
 
 
 def edited(path: Path, **changes: NDArray[np.generic] | None) -> None:
@@ -243,10 +242,11 @@ DAMAGE = {
     "blocks missing": {"blocks": None},
     "no last block": {"last_block": None},
     "no edges": {"norm_edges": None},
-    "blocks short": {"blocks": np.zeros((4, 4, BLOCK_SIZE), np.uint8)},
+    "blocks of one dimension": {"blocks": np.zeros(20, np.uint8)},
     "blocks of few rows": {"blocks": np.zeros((5, 3, BLOCK_SIZE), np.uint8)},
     "blocks of floats": {"blocks": np.zeros((5, 4, BLOCK_SIZE), np.float32)},
-    "last block short": {"last_block": np.zeros((4, 39), np.uint8)},
+    "last block long": {"last_block": np.zeros((4, 512), np.uint8)},
+    "last block of few rows": {"last_block": np.zeros((3, 40), np.uint8)},
     "ids short": {"ids": np.arange(2500)},
     "ids of two dimensions": {"ids": np.arange(2600).reshape(1, -1)},
     "ids of floats": {"ids": np.arange(2600.0)},
@@ -260,7 +260,9 @@ DAMAGE = {
 @pytest.mark.parametrize("mmap", [True, False])
 def test_damaged_arrays_are_refused_by_file(tmp_path: Path, name: str, mmap: bool) -> None:
     path = tmp_path / "broken.wsdhq"
-    make(similarity="l2").save(path)
+    index = AQDIndex(QUANTIZER, similarity="l2")
+    index.add(PROBLEM.codes, np.random.default_rng(0).permutation(5000)[:2600])
+    index.save(path)
     edited(path, **DAMAGE[name])
     with pytest.raises(ValueError, match=r"broken\.wsdhq"):
         AQDIndex.load(path, mmap=mmap)
@@ -273,10 +275,10 @@ def test_codes_that_change_behind_a_mapped_index_crash_nothing(
     path = tmp_path / "db"
     make(similarity=similarity).save(path)
     loaded = AQDIndex.load(path, mmap=True)
-    place = path.read_bytes().index(loaded._rows.full.tobytes())
+    place = path.read_bytes().index(loaded._rows.blocks.full.tobytes())
     with path.open("r+b") as file:
         file.seek(place)
-        file.write(b"\xff" * loaded._rows.full.nbytes)
+        file.write(b"\xff" * loaded._rows.blocks.full.nbytes)
     for k in (5, 2600):
         scores, _ = loaded.search(QUERIES, k=k)
         assert scores.shape == (5, k)
@@ -285,8 +287,10 @@ def test_codes_that_change_behind_a_mapped_index_crash_nothing(
 
 def test_the_first_change_of_a_mapped_index_checks_its_ids(tmp_path: Path) -> None:
     path = tmp_path / "db"
-    make().save(path)
-    edited(path, ids=np.arange(2600) + 10)
+    index = AQDIndex(QUANTIZER)
+    index.add(PROBLEM.codes, np.arange(2600)[::-1])
+    index.save(path)
+    edited(path, ids=np.arange(2600)[::-1] + 10)
     loaded = AQDIndex.load(path, mmap=True)
     with pytest.raises(ValueError, match="next_id"):
         loaded.add(PROBLEM.codes[:1])

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "wsdhq/code_blocks.hpp"
 #include "wsdhq/cpu.hpp"
 #include "wsdhq/interrupt.hpp"
 #include "wsdhq/tables.hpp"
@@ -23,34 +24,14 @@ struct SearchResult {
     std::int64_t position;
 };
 
-// Codes in blocks of kernels::kBlockSize vectors, codebook-major inside a block: row m holds code
-// m of each vector, and for l2 and cosine one more row the bin of its norm. Any byte is safe: a
-// code beyond the codebook gives some score, never a read out of bounds.
-struct CodeBlocks {
-    const std::uint8_t* full = nullptr;  // (num_vectors / kBlockSize, num_rows, kBlockSize)
-    const std::uint8_t* last = nullptr;  // (num_rows, kBlockSize): the vectors left over, if any;
-                                         // what stands behind them is read and ignored
-    std::size_t num_vectors = 0;
-    std::size_t num_rows = 0;
-
-    std::size_t num_blocks() const {
-        return (num_vectors + kernels::kBlockSize - 1) / kernels::kBlockSize;
-    }
-    const std::uint8_t* block(std::size_t b) const {
-        return b < num_vectors / kernels::kBlockSize ? full + b * num_rows * kernels::kBlockSize
-                                                     : last;
-    }
-};
-
-// What to search: everything, the positions that `mask` marks, or the listed ones.
+// What to search: everything but the vectors before `first`, or the positions that `mask` marks.
 struct Database {
     CodeBlocks blocks;
     // (kernels::kTableSize), ascending: a vector of bin b has a norm of at least norm_edges[b].
     // Unused for inner products.
     const float* norm_edges = nullptr;
-    const std::uint8_t* mask = nullptr;       // (num_vectors), not 0 where allowed
-    const std::int64_t* positions = nullptr;  // (num_positions), ascending, < num_vectors
-    std::size_t num_positions = 0;
+    std::size_t first = 0;               // below kernels::kBlockSize; 0 with a mask
+    const std::uint8_t* mask = nullptr;  // (num_vectors), not 0 where allowed
 };
 
 // Larger scores are better:

@@ -1,29 +1,30 @@
-"""Ids of an index: checked, compared, and looked up among those that are there."""
+"""Ids of an index: checked when they come, stored by position, looked up."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from wsdhq.quant.rows import chunks
-
-__all__ = [
-    "MOST_ID",
-    "as_ids",
-    "check_distinct",
-    "check_next_id",
-    "is_among",
-    "positions_of",
-]
+__all__ = ["MOST_ID", "Ids", "Interval", "as_ids", "check_distinct", "check_next_id"]
 
 # One more must still be an int64.
 MOST_ID = 2**63 - 2
 
+# Ids that are listed one by one are sorted in spans of at most this many, so that none takes long.
+LONGEST_LIST = 2**22
+# Ascending by one over fewer positions than this, they are listed all the same: each span costs
+# time at each look-up.
+SHORTEST_RUN = 2**16
 
-def check_next_id(next_id: int, ids: NDArray[np.int64]) -> None:
-    """Raise unless `next_id` is above all ids."""
-    if len(ids) and next_id <= int(ids.max()):
-        raise ValueError(f"next_id: expected more than {int(ids.max())}, got {next_id}")
+
+class Interval(NamedTuple):
+    """Positions first .. end - 1."""
+
+    first: int
+    end: int
 
 
 def as_ids(value: ArrayLike, name: str) -> NDArray[np.int64]:
@@ -43,39 +44,256 @@ def as_ids(value: ArrayLike, name: str) -> NDArray[np.int64]:
 
 def check_distinct(ids: NDArray[np.int64]) -> None:
     """Raise for an id that comes twice."""
-    if len(ids) > 1:
+    if len(ids) > 1 and not _ascends(ids):
         ordered = np.sort(ids)
         twice = np.flatnonzero(ordered[1:] == ordered[:-1])
         if len(twice):
             raise ValueError(f"ids: id {ordered[twice[0]]} comes more than once")
 
 
-def is_among(ids: NDArray[np.int64], ordered: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which of `ids` are in `ordered`, which ascends and is not empty."""
-    places = np.minimum(np.searchsorted(ordered, ids), len(ordered) - 1)
-    return np.equal(ordered[places], ids)
+def _ascends(ids: NDArray[np.int64]) -> bool:
+    return bool((ids[1:] > ids[:-1]).all())
 
 
-def positions_of(ids: NDArray[np.int64], present: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Positions of ids; ValueError naming the first that is not in the index.
+class _Run:
+    """Ids that ascend by one: no memory, no search."""
 
-    Walks over `present` and sorts only `ids`: memory grows with what is asked for.
+    def __init__(self, first: int, count: int) -> None:
+        self.first, self.count = first, count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def most(self) -> int:
+        return self.first + self.count - 1
+
+    def at(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        return places + self.first
+
+    def between(self, begin: int, end: int) -> NDArray[np.int64]:
+        return np.arange(self.first + begin, self.first + end, dtype=np.int64)
+
+    def find(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        places = ids - self.first
+        return np.where((ids >= self.first) & (places < self.count), places, -1)
+
+    def within(self, low: int, high: int) -> Interval | NDArray[np.int64]:
+        first = min(max(low - self.first, 0), self.count)
+        return Interval(first, max(first, min(high - self.first, self.count)))
+
+
+class _Listed:
+    """Ids in any order; sorted when one is first looked up."""
+
+    def __init__(self, ids: NDArray[np.int64]) -> None:
+        self.ids = ids
+        self._sorted: tuple[NDArray[np.int64], NDArray[np.uint32] | None] | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def most(self) -> int:
+        return int(self.ids.max())
+
+    def at(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        return self.ids[places]
+
+    def between(self, begin: int, end: int) -> NDArray[np.int64]:
+        return self.ids[begin:end]
+
+    def find(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        ordered, order = self._ordered()
+        ranks = np.minimum(np.searchsorted(ordered, ids), len(ordered) - 1)
+        places = ranks if order is None else order[ranks].astype(np.int64)
+        return np.where(np.equal(ordered[ranks], ids), places, -1)
+
+    def within(self, low: int, high: int) -> Interval | NDArray[np.int64]:
+        ordered, order = self._ordered()
+        first, end = (int(rank) for rank in np.searchsorted(ordered, [low, high]))
+        if order is None:
+            return Interval(first, max(first, end))
+        return np.sort(order[first:end]).astype(np.int64)
+
+    def _ordered(self) -> tuple[NDArray[np.int64], NDArray[np.uint32] | None]:
+        """The ids ascending, and their places unless these are 0, 1, 2 ..."""
+        # Two threads may both sort: the result is the same, and one assignment is whole.
+        if self._sorted is None:
+            if _ascends(self.ids):
+                self._sorted = self.ids, None
+            else:
+                order = np.argsort(self.ids)
+                self._sorted = self.ids[order], order.astype(np.uint32)
+        return self._sorted
+
+
+_Span = _Run | _Listed
+
+
+class Ids:
+    """Ids by position, all different. Never changed: `with_more` makes another.
+
+    Ids that ascend by one, as by default, take no memory; others 8 bytes each, and 12 more once
+    some id was looked up unless they ascend.
     """
-    # Ids are all different, so one that is its own position, as by default, is found.
-    positions = np.full(len(ids), -1, np.int64)
-    near = np.flatnonzero(ids < len(present))
-    near = near[present[ids[near]] == ids[near]]
-    positions[near] = ids[near]
-    missing = positions < 0
-    if missing.any():
-        wanted = ids[missing]
-        ordered = np.unique(wanted)
-        found = np.full(len(ordered), -1, np.int64)
-        for first, end in chunks(len(present)):
-            part = present[first:end]
-            places = np.flatnonzero(is_among(part, ordered))
-            found[np.searchsorted(ordered, part[places])] = first + places
-        positions[missing] = found[np.searchsorted(ordered, wanted)]
-        if (positions < 0).any():
-            raise ValueError(f"ids: id {ids[np.flatnonzero(positions < 0)[0]]} is not in the index")
-    return positions
+
+    def __init__(self, spans: tuple[_Span, ...] = ()) -> None:
+        self._spans = spans
+        self._starts = np.cumsum([0, *(len(span) for span in spans)], dtype=np.int64)
+
+    @classmethod
+    def from_first(cls, first: int, count: int) -> Ids:
+        """first, first + 1, ..."""
+        return cls((_Run(first, count),) if count else ())
+
+    @classmethod
+    def from_array(cls, ids: NDArray[np.int64]) -> Ids:
+        """Ids in an array, which must not change; runs among them are found."""
+        spans: list[_Span] = []
+        for begin in range(0, len(ids), LONGEST_LIST):
+            spans.extend(_spans(ids[begin : begin + LONGEST_LIST]))
+        return cls().with_more(Ids(tuple(spans)))
+
+    @classmethod
+    def from_file(cls, ids: NDArray[np.int64]) -> Ids:
+        """Ids in a mapped array: none is read before it is needed."""
+        return cls(
+            tuple(_Listed(ids[i : i + LONGEST_LIST]) for i in range(0, len(ids), LONGEST_LIST))
+        )
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the ids that are listed, without what look-ups added."""
+        return sum(span.ids.nbytes for span in self._spans if isinstance(span, _Listed))
+
+    @property
+    def first(self) -> int | None:
+        """The first id if all ascend by one, without a look at any; else None."""
+        if len(self._spans) == 1 and isinstance(self._spans[0], _Run):
+            return self._spans[0].first
+        return None
+
+    def most(self) -> int:
+        """The largest id, -1 if there is none."""
+        return max((span.most() for span in self._spans), default=-1)
+
+    def at(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Ids at positions, of any shape; -1 stays."""
+        result = np.full(positions.shape, -1, np.int64)
+        which = np.searchsorted(self._starts, positions, side="right") - 1
+        for i in np.unique(which[which >= 0]):
+            chosen = which == i
+            result[chosen] = self._spans[i].at(positions[chosen] - self._starts[i])
+        return result
+
+    def between(self, first: int, end: int) -> NDArray[np.int64]:
+        """Ids at positions first .. end - 1: a view where there is one to give."""
+        parts = [
+            span.between(max(first - start, 0), min(end - start, len(span)))
+            for start, span in self._with_starts()
+            if start < end and start + len(span) > first
+        ]
+        return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, np.int64), *parts])
+
+    def find(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Positions of ids; -1 where one is not there."""
+        if len(self._spans) == 1:
+            return self._spans[0].find(ids)
+        positions = np.full(len(ids), -1, np.int64)
+        for start, span in self._with_starts():
+            places = span.find(ids)
+            found = places >= 0
+            positions[found] = places[found] + start
+        return positions
+
+    def positions_of(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Positions of ids; ValueError naming the first that is not there."""
+        positions = self.find(ids)
+        if len(positions) and int(positions.min()) < 0:
+            raise ValueError(f"ids: id {ids[np.argmin(positions)]} is not in the index")
+        return positions
+
+    def check_new(self, ids: NDArray[np.int64]) -> None:
+        """Raise for the first of `ids` that is there."""
+        there = np.flatnonzero(self.find(ids) >= 0)
+        if len(there):
+            raise ValueError(f"ids: id {ids[there[0]]} is in the index already")
+
+    def within(self, low: int, high: int) -> Interval | NDArray[np.int64]:
+        """Positions of the ids from low to high - 1, as an interval where they are one."""
+        low, high = max(low, 0), min(high, MOST_ID + 1)
+        parts: list[Interval | NDArray[np.int64]] = []
+        for start, span in self._with_starts():
+            part = span.within(low, high)
+            if isinstance(part, Interval):
+                part = Interval(part.first + start, part.end + start)
+                last = parts[-1] if parts else None
+                if part.first == part.end:
+                    continue
+                if isinstance(last, Interval) and last.end == part.first:
+                    part = Interval(parts.pop()[0], part.end)
+                parts.append(part)
+            elif len(part):
+                parts.append(part + start)
+        if not parts:
+            return Interval(0, 0)
+        if len(parts) == 1:
+            return parts[0]
+        return np.concatenate(
+            [np.arange(*part) if isinstance(part, Interval) else part for part in parts]
+        )
+
+    def with_more(self, more: Ids) -> Ids:
+        """These ids, and behind them others."""
+        spans = list(self._spans)
+        for span in more._spans:
+            spans.append(span)
+            # Lists of like length become one: however ids come, there are few spans.
+            while len(spans) > 1 and (joined := _joined(spans[-2], spans[-1])) is not None:
+                spans[-2:] = [joined]
+        return Ids(tuple(spans))
+
+    def _with_starts(self) -> Iterator[tuple[int, _Span]]:
+        return zip((int(start) for start in self._starts), self._spans, strict=False)
+
+
+def check_next_id(next_id: int, ids: Ids) -> None:
+    """Raise unless `next_id` is above all ids."""
+    if next_id <= ids.most():
+        raise ValueError(f"next_id: expected more than {ids.most()}, got {next_id}")
+
+
+def _spans(ids: NDArray[np.int64]) -> Iterator[_Span]:
+    """Runs that are long, and lists of what is between them."""
+    ends = np.append(np.flatnonzero(ids[1:] != ids[:-1] + 1) + 1, len(ids))
+    begins = np.concatenate([[0], ends[:-1]])
+    long = np.flatnonzero(ends - begins >= SHORTEST_RUN)
+    done = 0
+    for begin, end in zip(begins[long], ends[long], strict=True):
+        if begin > done:
+            yield _Listed(ids[done:begin])
+        yield _Run(int(ids[begin]), int(end - begin))
+        done = int(end)
+    if done < len(ids):
+        yield _Listed(ids[done:])
+
+
+def _joined(first: _Span, second: _Span) -> _Span | None:
+    """One span for two where that is worth it."""
+    if isinstance(first, _Run) and _goes_on(second, first.first + first.count):
+        return _Run(first.first, first.count + len(second))
+    if any(isinstance(span, _Run) and len(span) >= SHORTEST_RUN for span in (first, second)):
+        return None
+    if len(first) + len(second) > LONGEST_LIST or len(first) > 2 * len(second):
+        return None
+    return _Listed(np.concatenate([span.between(0, len(span)) for span in (first, second)]))
+
+
+def _goes_on(span: _Span, id: int) -> bool:
+    """Whether the ids of a span are id, id + 1, ..."""
+    if isinstance(span, _Run):
+        return span.first == id
+    ids = span.ids
+    return bool(ids[0] == id and ids[-1] - id == len(ids) - 1 and _ascends(ids))

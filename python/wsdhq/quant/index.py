@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import copy
 import os
-import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wsdhq import _core
-from wsdhq.quant.ids import (
-    MOST_ID,
-    as_ids,
-    check_distinct,
-    check_next_id,
-    is_among,
-    positions_of,
+from wsdhq.quant.block_buffer import Norms
+from wsdhq.quant.filters import (
+    chosen_positions,
+    parts,
+    range_search_parts,
+    search_parts,
 )
+from wsdhq.quant.ids import MOST_ID, Interval, as_ids
+from wsdhq.quant.index_files import rows_of_tensors, tensors_of_rows
 from wsdhq.quant.persistence import read_tensors, write_tensors
 from wsdhq.quant.quantizer import AdditiveQuantizer
-from wsdhq.quant.rows import BLOCK_SIZE, RowBuffer, Rows, chunks, empty_rows
+from wsdhq.quant.row_store import RowStore, chosen_rows
+from wsdhq.quant.rows import Rows, empty_rows
 from wsdhq.quant.threads import resolve_threads
 from wsdhq.quant.validation import as_codes, as_float32, as_integer, as_vectors
 
@@ -51,8 +52,10 @@ class AQDIndex:
     -----
     A position is a place in insertion order, 0 .. len - 1, closed up by `remove`. An id is an
     int64, not negative (-1 marks a missing result); by default one more than the largest ever
-    used. Searches release the GIL and may run in several Python threads, also beside one that
-    changes the index: each sees the index as it was before or after the change.
+    used. Ids that ascend by one take no memory. Methods release the GIL; searches may run in
+    several Python threads, also beside those that change the index, which wait for one another:
+    each search sees the index as it was before or after a change. `threads` of any method is
+    None for the quantiser's.
     """
 
     def __init__(self, quantizer: AdditiveQuantizer, similarity: Similarity = "ip") -> None:
@@ -66,11 +69,7 @@ class AQDIndex:
         self.similarity = similarity
         self._codebooks = quantizer.codebooks
         self._searcher = _core.Searcher(self._codebooks, similarity)
-        self._rows = empty_rows(quantizer.num_codebooks, similarity != "ip")
-        # Room behind the rows, once something was added; none but the writer touches it.
-        self._buffer: RowBuffer | None = None
-        self._next_id = 0
-        self._writing = threading.Lock()
+        self._store = RowStore(empty_rows(quantizer.num_codebooks, similarity != "ip"))
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -79,9 +78,9 @@ class AQDIndex:
         m, k, dim = self._codebooks.shape
         rows = self._rows
         held = (
-            f"mapped from a file of {_readable(rows.nbytes)}"
+            f"mapped from a file, {_readable(rows.nbytes)}"
             if rows.is_mapped
-            else (f"{_readable(self.nbytes)} in memory")
+            else f"{_readable(self.nbytes)} in memory"
         )
         return (
             f"AQDIndex({len(rows)} vectors, similarity={self.similarity!r}, num_codebooks={m}, "
@@ -89,29 +88,31 @@ class AQDIndex:
         )
 
     def __contains__(self, id: object) -> bool:
-        return isinstance(id, (int, np.integer)) and bool((self._rows.ids == id).any())
+        if not isinstance(id, (int, np.integer)) or not 0 <= id <= MOST_ID:
+            return False
+        return bool(self._rows.ids.find(np.array([id], np.int64))[0] >= 0)
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
         # A copy that shared the room to spare would write over what the original adds.
-        del state["_searcher"], state["_writing"], state["_buffer"]
-        return state
+        del state["_searcher"], state["_store"]
+        return {**state, "rows": self._rows}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        self._store = RowStore(state.pop("rows"))
         self.__dict__.update(state)
         self._searcher = _core.Searcher(self._codebooks, self.similarity)
-        self._buffer = None
-        self._writing = threading.Lock()
 
     @property
     def codes(self) -> NDArray[np.uint8]:
         """Codes by position: (len, num_codebooks) uint8, a copy put together at each call."""
-        return self._rows.codes()
+        return self._rows.blocks.codes()
 
     @property
     def ids(self) -> NDArray[np.int64]:
-        """Ids by position: (len,) int64, a read-only view."""
-        return _read_only(self._rows.ids)
+        """Ids by position: (len,) int64, read-only, put together at each call."""
+        rows = self._rows
+        return _read_only(rows.ids.between(0, len(rows)))
 
     @property
     def nbytes(self) -> int:
@@ -120,17 +121,38 @@ class AQDIndex:
         Of an index that is mapped from a file and was not changed, 0: its pages are the file's,
         shared by all programs that map it.
         """
-        if self._rows.is_mapped:
-            return 0
-        buffer = self._buffer
-        return self._rows.nbytes if buffer is None else buffer.nbytes
+        return self._store.nbytes
 
     def copy(self) -> AQDIndex:
         """An index of the same content, that changes on its own.
 
         Takes no time and no memory: what both hold is shared until one of them changes.
         """
-        return copy.copy(self)
+        return self._with_rows(self._rows)
+
+    def subset(self, allowed: ArrayLike | range, threads: int | None = None) -> AQDIndex:
+        """An index of some of the vectors, ids kept.
+
+        For a filter that many searches use: each then costs what it keeps, also a search of one
+        query. What changes here afterwards is not seen there.
+
+        Parameters
+        ----------
+        allowed : array of bool (len,), array of integers, or range
+            As in `search`.
+        threads : int, optional
+
+        Returns
+        -------
+        AQDIndex
+            A copy: num_codebooks bytes per vector (one more but for "ip"), and 8 of its id.
+        """
+        threads = self._threads(threads)
+        rows = self._rows
+        chosen = chosen_positions(allowed, rows)
+        if isinstance(chosen, Interval):
+            chosen = np.arange(*chosen)
+        return self._with_rows(chosen_rows(rows, chosen, threads))
 
     def batches(
         self, batch_size: int = 65_536
@@ -145,23 +167,25 @@ class AQDIndex:
         Yields
         ------
         ids : ndarray (n,) int64
-            A read-only view.
+            Read-only.
         codes : ndarray (n, num_codebooks) uint8
             A copy. Changes of the index while one walks are not seen.
         """
         size = as_integer(batch_size, "batch_size", 1)
         rows = self._rows
-        m = rows.num_codebooks
+        m = rows.blocks.num_codebooks
 
         def walk() -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint8]]]:
             for first in range(0, len(rows), size):
                 end = min(first + size, len(rows))
-                codes = np.ascontiguousarray(rows.rows(first, end)[:, :m])
-                yield _read_only(rows.ids[first:end]), codes
+                codes = np.ascontiguousarray(rows.blocks.columns(first, end)[:, :m])
+                yield _read_only(rows.ids.between(first, end)), codes
 
         return walk()
 
-    def add(self, codes: ArrayLike, ids: ArrayLike | None = None) -> None:
+    def add(
+        self, codes: ArrayLike, ids: ArrayLike | None = None, threads: int | None = None
+    ) -> None:
         """Add codes after those already there.
 
         Parameters
@@ -170,34 +194,30 @@ class AQDIndex:
             Copied. Each below codebook_size.
         ids : array (num_vectors,) of integers, optional
             Not negative, all different and none in the index yet.
+        threads : int, optional
 
         Raises
         ------
         TypeError, ValueError
             Naming the argument or the id; the index is then unchanged.
         """
-        m, k, _ = self._codebooks.shape
-        checked = as_codes(codes, "codes", m, k)
-        with self._writing:
-            if ids is None:
-                if self._next_id + len(checked) > MOST_ID + 1:
-                    raise ValueError("ids: the largest id used leaves no room; pass ids")
-                new_ids = np.arange(self._next_id, self._next_id + len(checked), dtype=np.int64)
-            else:
-                new_ids = as_ids(ids, "ids")
-                if len(new_ids) != len(checked):
-                    raise ValueError(f"ids: expected {len(checked)} ids, got {len(new_ids)}")
-                self._check_new(new_ids)
-            self._append(checked, new_ids)
+        norms = self._norms(threads)
+        checked = self._as_codes(codes)
+        if ids is not None:
+            ids = self._as_ids(ids, len(checked))
+        self._store.append(checked, ids, norms)
 
-    def add_vectors(self, X: ArrayLike, ids: ArrayLike | None = None) -> None:
+    def add_vectors(
+        self, X: ArrayLike, ids: ArrayLike | None = None, threads: int | None = None
+    ) -> None:
         """Encode vectors (num_vectors, dim) with the quantiser and add their codes; see `add`."""
-        self.add(self.quantizer.encode(X), ids)
+        self.add(self._encode(X, ids, threads), ids, threads)
 
-    def update(self, codes: ArrayLike, ids: ArrayLike) -> None:
+    def update(self, codes: ArrayLike, ids: ArrayLike, threads: int | None = None) -> None:
         """Give vectors that are in the index other codes; their positions stay.
 
-        Takes time in proportion to `len`: searches that are under way keep what they see.
+        Takes time in proportion to `len`, however few they are: searches that are under way keep
+        what they see.
 
         Parameters
         ----------
@@ -205,50 +225,40 @@ class AQDIndex:
             Copied. Each below codebook_size.
         ids : array (num_vectors,) of integers
             All different, all in the index.
+        threads : int, optional
 
         Raises
         ------
         TypeError, ValueError
             Naming the argument or the id; the index is then unchanged.
         """
-        m, k, _ = self._codebooks.shape
-        checked = as_codes(codes, "codes", m, k)
-        wanted = as_ids(ids, "ids")
-        if len(wanted) != len(checked):
-            raise ValueError(f"ids: expected {len(checked)} ids, got {len(wanted)}")
-        check_distinct(wanted)
-        with self._writing:
-            rows = self._rows
-            positions = positions_of(wanted, rows.ids)
-            if len(positions) == 0:
-                return
-            buffer = RowBuffer(rows, len(rows))
-            buffer.replace(positions, checked, self._norms)
-            self._rows = buffer.rows()
-            self._buffer = buffer
+        norms = self._norms(threads)
+        checked = self._as_codes(codes)
+        self._store.replace(self._as_ids(ids, len(checked)), checked, norms)
 
-    def update_vectors(self, X: ArrayLike, ids: ArrayLike) -> None:
+    def update_vectors(self, X: ArrayLike, ids: ArrayLike, threads: int | None = None) -> None:
         """Encode vectors (num_vectors, dim) with the quantiser and update codes; see `update`."""
-        self.update(self.quantizer.encode(X), ids)
+        self.update(self._encode(X, ids, threads), ids, threads)
 
-    def remove(self, ids: ArrayLike) -> None:
+    def remove(self, ids: ArrayLike, threads: int | None = None) -> None:
         """Remove vectors by id; the positions after them close up.
+
+        Takes time in proportion to `len`, however few they are: best many at once.
+
+        Parameters
+        ----------
+        ids : array (num_vectors,) of integers
+            All different, all in the index.
+        threads : int, optional
 
         Raises
         ------
         TypeError, ValueError
-            An id is not in the index, or comes twice: named, and the index is unchanged.
+            Naming the argument or the id; the index is then unchanged.
         """
-        wanted = as_ids(ids, "ids")
-        with self._writing:
-            rows = self._rows
-            check_distinct(wanted)
-            positions = positions_of(wanted, rows.ids)
-            kept = np.ones(len(rows), bool)
-            kept[positions] = False
-            self._keep(kept)
+        self._store.remove(as_ids(ids, "ids"), self._threads(threads))
 
-    def merge(self, other: AQDIndex) -> None:
+    def merge(self, other: AQDIndex, threads: int | None = None) -> None:
         """Add everything in another index of the same codebooks and similarity, ids kept.
 
         Raises
@@ -266,17 +276,13 @@ class AQDIndex:
             )
         if not np.array_equal(other._codebooks, self._codebooks):
             raise ValueError("other: expected an index with the same codebooks, got different ones")
-        rows = other._rows
-        with self._writing:
-            self._check_new(rows.ids)
-            self._append(rows.codes(), rows.ids)
-            self._next_id = max(self._next_id, other._next_id)
+        self._store.merge(other._rows, self._norms(threads))
 
     def search(
         self,
         Q: ArrayLike,
         k: int | ArrayLike = 10,
-        allowed: ArrayLike | None = None,
+        allowed: ArrayLike | range | None = None,
         threads: int | None = None,
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """The k best vectors of each query.
@@ -286,10 +292,12 @@ class AQDIndex:
         Q : array (num_queries, dim) of float16, float32 or float64
         k : int, or array (num_queries,) of integers; at least 0
             Results of all queries, or of each.
-        allowed : array of bool (len,) or of integers, optional
-            Search only these: a mask over positions, or ids, by its dtype.
+        allowed : array of bool (len,), array of integers, or range, optional
+            Search only these: a mask over positions, or ids, all in the index, by the dtype; or
+            the ids that lie in a range of step 1. Costs what it takes to look the filter up and
+            in proportion to what it keeps; for a filter that is used again, see `subset`.
         threads : int, optional
-            None is the quantiser's. One query uses every thread as well.
+            One query uses every thread as well.
 
         Returns
         -------
@@ -303,19 +311,15 @@ class AQDIndex:
         TypeError, ValueError
             Naming the argument.
         """
+        threads = self._threads(threads)
         queries = self._as_queries(Q)
         rows = self._rows
         widest, each = _as_widths(k, len(queries))
-        scores, ids = self._searcher.search(
-            queries,
-            rows.full,
-            rows.last,
-            rows.edges,
-            rows.ids,
-            self._allowed(allowed, rows),
-            widest,
-            resolve_threads(self.quantizer.threads if threads is None else threads),
+        chosen = None if allowed is None else chosen_positions(allowed, rows)
+        scores, positions = search_parts(
+            self._searcher, queries, parts(rows.blocks, chosen, threads), widest, threads
         )
+        ids = rows.ids.at(positions)
         if each is not None:
             beyond = np.arange(widest) >= each[:, None]
             scores[beyond], ids[beyond] = -np.inf, -1
@@ -325,7 +329,7 @@ class AQDIndex:
         self,
         Q: ArrayLike,
         threshold: float,
-        allowed: ArrayLike | None = None,
+        allowed: ArrayLike | range | None = None,
         threads: int | None = None,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:
         """Every vector with score >= threshold.
@@ -345,62 +349,38 @@ class AQDIndex:
         ids : ndarray int64
             Best first within a query, equal scores by position.
         """
+        threads = self._threads(threads)
         queries = self._as_queries(Q)
-        try:
-            least = float(threshold)
-        except (TypeError, ValueError):
-            raise TypeError(
-                f"threshold: expected a number, got {type(threshold).__name__}"
-            ) from None
-        if np.isnan(least):
-            raise ValueError("threshold: expected a number, got nan")
-        # Compared in float32, as scores are: the least float32 that is not below the threshold.
-        with np.errstate(over="ignore"):
-            rounded = np.float32(least)
-        if float(rounded) < least:
-            rounded = np.nextafter(rounded, np.float32(np.inf))
+        least = _as_least_score(threshold)
         rows = self._rows
-        return self._searcher.range_search(
-            queries,
-            rows.full,
-            rows.last,
-            rows.edges,
-            rows.ids,
-            self._allowed(allowed, rows),
-            float(rounded),
-            resolve_threads(self.quantizer.threads if threads is None else threads),
+        chosen = None if allowed is None else chosen_positions(allowed, rows)
+        limits, scores, positions = range_search_parts(
+            self._searcher, queries, parts(rows.blocks, chosen, threads), least, threads
         )
+        return limits, scores, rows.ids.at(positions)
 
-    def reconstruct(self, ids: ArrayLike) -> NDArray[np.float32]:
+    def reconstruct(self, ids: ArrayLike, threads: int | None = None) -> NDArray[np.float32]:
         """Reconstructions of vectors by id: (number of ids, dim) float32, in the order of `ids`.
 
         Raises ValueError naming an id that is not in the index.
         """
+        threads = self._threads(threads)
         rows = self._rows
-        positions = positions_of(as_ids(ids, "ids"), rows.ids)
-        return _core.decode(
-            self._codebooks, rows.codes_at(positions), resolve_threads(self.quantizer.threads)
-        )
+        positions = rows.ids.positions_of(as_ids(ids, "ids"))
+        return _core.decode(self._codebooks, rows.blocks.codes_at(positions), threads)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write quantiser, code blocks and ids to one safetensors file, whole or not at all."""
-        with self._writing:
-            rows, next_id = self._rows, self._next_id
+        """Write quantiser, codes and ids to one safetensors file, whole or not at all."""
+        self._check_quantizer()
+        tensors, settings = tensors_of_rows(self._rows, self.quantizer._tensors())
         write_tensors(
             path,
             "index",
+            tensors,
             {
-                **self.quantizer._tensors(),
-                "blocks": rows.full,
-                "last_block": rows.last[:, : len(rows) % BLOCK_SIZE],
-                "ids": rows.ids,
-                "norm_edges": rows.edges,
-            },
-            {
+                **settings,
                 "quantizer": self.quantizer._settings(),
                 "similarity": self.similarity,
-                "next_id": next_id,
-                "num_binned": rows.num_binned,
             },
         )
 
@@ -415,12 +395,12 @@ class AQDIndex:
         path : str or PathLike
         mmap : bool
             Map codes and ids from the file, read-only, instead of copying them; changes to the
-            index are made in memory and never reach the file. The ids are then not read before a
-            result needs them, nor are the codes where codebooks have 256 codewords. A file of
-            version 1 of the format is copied in any case.
+            index are made in memory and never reach the file. Ids are then not read before they
+            are needed, nor are codes where codebooks have 256 codewords (else some byte might be
+            no code). A file of version 1 of the format is copied in any case.
         verify : bool
             Read the whole file and compare it with its checksums: any byte that changed is an
-            error. Without, damaged codes give wrong results, but never a crash.
+            error. Without, damaged codes or ids give wrong results, but never a crash.
 
         Raises
         ------
@@ -436,116 +416,72 @@ class AQDIndex:
         quantizer = AdditiveQuantizer._from_tensors(tensors, quantizer_settings, path)
         try:
             index = cls(quantizer, settings["similarity"])
-            index._next_id = as_integer(settings["next_id"], "next_id", 0, MOST_ID + 1)
-            if "blocks" in tensors:
-                num_binned = as_integer(settings["num_binned"], "num_binned", 0)
-                index._rows = index._rows_of_file(tensors, num_binned, are_read=not mmap)
+            rows = rows_of_tensors(
+                tensors,
+                settings,
+                index._rows,
+                quantizer.codebook_size,
+                is_read=verify or not mmap,
+            )
+            if isinstance(rows, Rows):
+                index._store = RowStore(rows)
             else:
-                m, k, _ = quantizer.codebooks.shape
-                ids = as_ids(tensors["ids"], "ids")
-                codes = as_codes(tensors["codes"], "codes", m, k, len(ids))
-                check_next_id(index._next_id, ids)
-                index._append(codes, ids)
+                codes, ids, next_id = rows
+                index.add(codes, ids)
+                index._store = RowStore(replace(index._rows, next_id=next_id))
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path}: holds a damaged index: {error}") from None
         return index
 
-    def _rows_of_file(
-        self, tensors: dict[str, NDArray[Any]], num_binned: int, *, are_read: bool
-    ) -> Rows:
-        """Check the arrays of a file of version 2."""
-        empty = self._rows
-        num_rows = empty.last.shape[0]
-        blocks, left_over, ids = tensors["blocks"], tensors["last_block"], tensors["ids"]
-        edges = np.array(tensors["norm_edges"])
-        if ids.dtype != np.int64 or ids.ndim != 1:
-            raise ValueError(f"ids: expected one dimension of int64, got {ids.dtype} {ids.shape}")
-        if are_read:
-            check_next_id(self._next_id, as_ids(ids, "ids"))
-        for name, array, shape in (
-            ("blocks", blocks, (len(ids) // BLOCK_SIZE, num_rows, BLOCK_SIZE)),
-            ("last_block", left_over, (num_rows, len(ids) % BLOCK_SIZE)),
-        ):
-            if array.dtype != np.uint8 or array.shape != shape:
-                raise ValueError(
-                    f"{name}: expected codes of shape {shape}, got {array.dtype} {array.shape}"
-                )
-        if edges.dtype != np.float32 or edges.shape != empty.edges.shape:
-            raise ValueError(f"norm_edges: expected {len(empty.edges)} float32 values")
-        if not (np.isfinite(edges).all() and np.all(np.diff(edges) >= 0)):
-            raise ValueError("norm_edges: expected finite, ascending values")
-        last = np.zeros_like(empty.last)
-        last[:, : left_over.shape[1]] = left_over
-        rows = Rows(blocks, last, ids, edges, num_binned)
+    @property
+    def _rows(self) -> Rows:
+        return self._store.rows
+
+    def _with_rows(self, rows: Rows) -> AQDIndex:
+        index = type(self)(self.quantizer, self.similarity)
+        # The quantiser may have been fitted again since.
+        index._codebooks, index._searcher = self._codebooks, self._searcher
+        index._store = RowStore(rows)
+        return index
+
+    def _threads(self, threads: int | None) -> int:
+        return resolve_threads(self.quantizer.threads if threads is None else threads)
+
+    def _norms(self, threads: int | None) -> Norms:
+        count = self._threads(threads)
+        return lambda codes: self._searcher.norms(codes, count)
+
+    def _encode(
+        self, X: ArrayLike, ids: ArrayLike | None, threads: int | None
+    ) -> NDArray[np.uint8]:
+        self._check_quantizer()
+        vectors = as_vectors(X, "X", self.quantizer.dim)
+        if ids is not None:  # told before the work of encoding
+            self._as_ids(ids, len(vectors))
+        return self.quantizer.encode(vectors, threads=threads)
+
+    def _check_quantizer(self) -> None:
+        """Raise if the quantiser was fitted again: its codes would mean other vectors here."""
+        now = self.quantizer.codebooks
+        if now is not self._codebooks and not np.array_equal(now, self._codebooks):
+            raise ValueError(
+                "quantizer: it was fitted again after this index was made; the codes in the index "
+                "are of its former codebooks: make a new index"
+            )
+
+    def _as_codes(self, codes: ArrayLike) -> NDArray[np.uint8]:
         m, k, _ = self._codebooks.shape
-        if k <= 255:
-            for first, end in chunks(len(rows)):
-                as_codes(rows.rows(first, end)[:, :m], "codes", m, k)
-        return rows
+        return as_codes(codes, "codes", m, k)
 
-    def _append(self, codes: NDArray[np.uint8], ids: NDArray[np.int64]) -> None:
-        if len(ids) == 0:
-            return
-        buffer = self._buffer
-        if buffer is None or not buffer.has_room(len(ids)):
-            size = len(self._rows)
-            if buffer is None:
-                check_next_id(self._next_id, self._rows.ids)  # of a mapped file: not read so far
-            buffer = RowBuffer(self._rows, max(size + len(ids), 2 * size))
-        self._buffer = None  # dropped if what follows does not come to its end
-        buffer.append_codes(codes, ids, self._norms)
-        self._next_id = max(self._next_id, int(ids.max()) + 1)
-        self._rows = buffer.rows()
-        self._buffer = buffer
-
-    def _keep(self, kept: NDArray[np.bool_]) -> None:
-        """Keep only the vectors that a mask over positions marks."""
-        old = self._rows
-        empty = empty_rows(old.num_codebooks, self.similarity != "ip")
-        count = int(np.count_nonzero(kept))
-        # The edges stay true of what is left.
-        start = Rows(empty.full, empty.last, empty.ids, old.edges, min(old.num_binned, count))
-        buffer = RowBuffer(start, count)
-        for first, end in chunks(len(old)):
-            chosen = kept[first:end]
-            buffer.append(old.rows(first, end)[chosen], old.ids[first:end][chosen])
-        self._rows = buffer.rows()
-        self._buffer = buffer
-
-    def _norms(self, codes: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return self._searcher.norms(codes, resolve_threads(self.quantizer.threads))
-
-    def _check_new(self, ids: NDArray[np.int64]) -> None:
-        """Raise for the first id that comes twice or is in the index already."""
-        check_distinct(ids)
-        if len(ids) == 0 or int(ids.min()) >= self._next_id:
-            return
-        ordered = np.sort(ids)
-        for first, end in chunks(len(self._rows)):
-            present = self._rows.ids[first:end]
-            clash = present[is_among(present, ordered)]
-            if len(clash):
-                raise ValueError(f"ids: id {clash[0]} is in the index already")
+    def _as_ids(self, ids: ArrayLike, count: int) -> NDArray[np.int64]:
+        # Copied: what the caller does with theirs later must not change the index.
+        checked = as_ids(ids, "ids").copy()
+        if len(checked) != count:
+            raise ValueError(f"ids: expected {count} ids, got {len(checked)}")
+        return checked
 
     def _as_queries(self, Q: ArrayLike) -> NDArray[np.float32]:
         return as_float32(as_vectors(Q, "Q", self._codebooks.shape[2]), "Q")
-
-    def _allowed(
-        self, allowed: ArrayLike | None, rows: Rows
-    ) -> NDArray[np.bool_] | NDArray[np.int64] | None:
-        """A mask over positions or ascending positions."""
-        if allowed is None:
-            return None
-        array = np.asarray(allowed)
-        if array.size == 0 and not isinstance(allowed, np.ndarray):
-            return np.empty(0, np.int64)
-        if array.dtype == np.bool_:
-            if array.shape != (len(rows),):
-                raise ValueError(
-                    f"allowed: expected a mask of shape ({len(rows)},), got {array.shape}"
-                )
-            return np.ascontiguousarray(array)
-        return np.unique(positions_of(as_ids(array, "allowed"), rows.ids))
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:
@@ -566,6 +502,21 @@ def _as_widths(k: int | ArrayLike, num_queries: int) -> tuple[int, NDArray[np.in
     for value in (array.min(initial=0), array.max(initial=0)):
         as_integer(int(value), "k", 0, MOST_RESULTS)
     return int(array.max(initial=0)), array.astype(np.int64)
+
+
+def _as_least_score(threshold: float) -> float:
+    """The least float32 that is not below the threshold: scores are compared in float32."""
+    try:
+        least = float(threshold)
+    except (TypeError, ValueError):
+        raise TypeError(f"threshold: expected a number, got {type(threshold).__name__}") from None
+    if np.isnan(least):
+        raise ValueError("threshold: expected a number, got nan")
+    with np.errstate(over="ignore"):
+        rounded = np.float32(least)
+    if float(rounded) < least:
+        rounded = np.nextafter(rounded, np.float32(np.inf))
+    return float(rounded)
 
 
 def _readable(num_bytes: int) -> str:

@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 import os
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import safetensors
-import safetensors.numpy
 from numpy.typing import NDArray
 
 from wsdhq._files import atomic_path
 
 __all__ = ["read_tensors", "write_tensors"]
 
-# Version 2 of an index holds blocks of codes instead of rows; version 1 is still read.
-FORMAT_VERSIONS = {"quantizer": 1, "index": 2}
+# Version 1 of an index holds rows of codes, version 2 blocks of them; since version 3, ids that
+# ascend by one are not written. All are read.
+FORMAT_VERSIONS = {"quantizer": 1, "index": 3}
+
+_CHUNK_BYTES = 16 << 20
 
 
 def write_tensors(
@@ -27,41 +30,69 @@ def write_tensors(
     tensors: dict[str, NDArray[Any]],
     settings: dict[str, Any],
 ) -> None:
-    """Write arrays and JSON-able settings to one safetensors file, whole or not at all."""
-    contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    """Write arrays and JSON-able settings to one safetensors file, whole or not at all.
+
+    Written here and not by safetensors, which copies every array first: an index that is mapped
+    from a file may be larger than memory. The same content gives the same bytes.
+    """
     metadata = {
         "format": f"wsdhq.{kind}",
         "version": str(FORMAT_VERSIONS[kind]),
         "settings": json.dumps(settings, sort_keys=True),
     }
-    metadata["checksums"] = json.dumps(_checksums(contiguous, metadata), sort_keys=True)
-    with atomic_path(path) as temporary:
-        safetensors.numpy.save_file(contiguous, temporary, metadata)
-        _sort_header(temporary)
+    entries: dict[str, Any] = {}
+    end = 0
+    for name, array in tensors.items():
+        begin, end = end, end + array.nbytes
+        entries[name] = {
+            "dtype": _NAMES[array.dtype],
+            "shape": list(array.shape),
+            "data_offsets": [begin, end],
+        }
+    sums = dict.fromkeys(tensors, "0" * 8)
+    sums["/settings"] = _crc_text(zlib.crc32(metadata["settings"].encode()))
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        file.write(_header(entries, metadata, sums))
+        for name, array in tensors.items():
+            crc = 0
+            for part in _byte_chunks(array):
+                crc = zlib.crc32(part, crc)
+                file.write(part)
+            sums[name] = _crc_text(crc)
+        # The sums are known only now; they are as long as the zeros in their place.
+        file.seek(0)
+        file.write(_header(entries, metadata, sums))
 
 
-def _sort_header(path: Path) -> None:
-    """Put the header's keys in order: safetensors writes metadata in one that changes each time.
+def _header(entries: dict[str, Any], metadata: dict[str, str], sums: dict[str, str]) -> bytes:
+    about = {**metadata, "checksums": json.dumps(sums, sort_keys=True)}
+    text = json.dumps({"__metadata__": about, **entries}, sort_keys=True, separators=(",", ":"))
+    # The first array begins at a multiple of 64, a line of the processor's caches.
+    encoded = text.encode("utf-8")
+    encoded = encoded.ljust(-(-(len(encoded) + 8) // 64) * 64 - 8)
+    return len(encoded).to_bytes(8, "little") + encoded
 
-    The same content then gives the same bytes.
-    """
-    with path.open("r+b") as file:
-        size = int.from_bytes(file.read(8), "little")
-        header = json.loads(file.read(size))
-        text = json.dumps(header, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        ordered = text.encode("utf-8").ljust(size)
-        if len(ordered) == size:
-            file.seek(8)
-            file.write(ordered)
+
+def _crc_text(crc: int) -> str:
+    return f"{crc:08x}"
+
+
+def _byte_chunks(array: NDArray[Any]) -> Iterator[memoryview]:
+    """The bytes of an array in pieces of bounded size."""
+    if array.size:
+        flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+        for first in range(0, len(flat), _CHUNK_BYTES):
+            yield flat[first : first + _CHUNK_BYTES].data
 
 
 def _checksums(tensors: dict[str, NDArray[Any]], metadata: dict[str, str]) -> dict[str, str]:
     """CRC-32 of the bytes of each array, and of the settings, which are under no array's name."""
-    found = {
-        name: f"{zlib.crc32(array.reshape(-1).view(np.uint8).data):08x}" if array.size else "0" * 8
-        for name, array in tensors.items()
-    }
-    found["/settings"] = f"{zlib.crc32(metadata['settings'].encode()):08x}"
+    found = {"/settings": _crc_text(zlib.crc32(metadata["settings"].encode()))}
+    for name, array in tensors.items():
+        crc = 0
+        for part in _byte_chunks(array):
+            crc = zlib.crc32(part, crc)
+        found[name] = _crc_text(crc)
     return found
 
 
@@ -151,6 +182,7 @@ _DTYPES: dict[str, np.dtype[Any]] = {
     "F32": np.dtype("<f4"),
     "F64": np.dtype("<f8"),
 }
+_NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 
 
 def _map_tensors(file: Path) -> dict[str, NDArray[Any]]:

@@ -1,0 +1,119 @@
+"""What an index holds, for many that read and one at a time that writes."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wsdhq.quant.block_buffer import BlockBuffer, Norms
+from wsdhq.quant.ids import MOST_ID, Ids, check_distinct, check_next_id
+from wsdhq.quant.rows import Rows
+
+__all__ = ["RowStore"]
+
+
+class RowStore:
+    """The rows of an index as they are now.
+
+    Readers take `rows` once and see nothing change. Writers wait for one another; each replaces
+    `rows` as its last step, so that an error or a Ctrl-C before leaves everything as it was.
+    """
+
+    def __init__(self, rows: Rows) -> None:
+        self.rows = rows
+        # Room behind the rows, once something was added; none but the writer touches it.
+        self._buffer: BlockBuffer | None = None
+        self._writing = threading.Lock()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory; blocks that are mapped from a file count for nothing."""
+        rows, buffer = self.rows, self._buffer
+        if rows.is_mapped:
+            return 0
+        return rows.ids.nbytes + (rows.blocks.nbytes if buffer is None else buffer.nbytes)
+
+    def append(self, codes: NDArray[np.uint8], ids: NDArray[np.int64] | None, norms: Norms) -> None:
+        """Add codes (n, num_codebooks) behind the others; ids None are the next ones."""
+        with self._writing:
+            rows = self.rows
+            if ids is None:
+                if rows.next_id + len(codes) > MOST_ID + 1:
+                    raise ValueError("ids: the largest id used leaves no room; pass ids")
+                new_ids = Ids.from_first(rows.next_id, len(codes))
+            else:
+                check_distinct(ids)
+                if len(ids) and int(ids.min()) < rows.next_id:
+                    rows.ids.check_new(ids)
+                new_ids = Ids.from_array(ids)
+            if len(codes):
+                self._append(codes, new_ids, norms)
+
+    def merge(self, other: Rows, norms: Norms) -> None:
+        """Add all rows of another store behind these, ids kept."""
+        ids = other.ids.between(0, len(other))
+        with self._writing:
+            if len(self.rows) and len(other):
+                self.rows.ids.check_new(ids)
+            if len(other):
+                self._append(other.blocks.codes(), other.ids, norms)
+            rows = self.rows
+            self.rows = Rows(
+                rows.blocks, rows.ids, max(rows.next_id, other.next_id), rows.num_binned
+            )
+
+    def replace(self, ids: NDArray[np.int64], codes: NDArray[np.uint8], norms: Norms) -> None:
+        """Give vectors that are there other codes (n, num_codebooks)."""
+        check_distinct(ids)
+        with self._writing:
+            rows = self.rows
+            positions = rows.ids.positions_of(ids)
+            if len(positions) == 0:
+                return
+            buffer = BlockBuffer(rows.blocks, len(rows), rows.num_binned)
+            buffer.replace(positions, codes, norms)
+            self._buffer = buffer
+            self.rows = Rows(buffer.blocks(), rows.ids, rows.next_id, rows.num_binned)
+
+    def remove(self, ids: NDArray[np.int64], threads: int) -> None:
+        """Remove vectors; those behind them close up."""
+        check_distinct(ids)
+        with self._writing:
+            rows = self.rows
+            positions = rows.ids.positions_of(ids)
+            if len(positions) == 0:
+                return
+            kept = np.ones(len(rows), bool)
+            kept[positions] = False
+            left = chosen_rows(rows, kept, threads)
+            self._buffer = None
+            self.rows = left
+
+    def _append(self, codes: NDArray[np.uint8], ids: Ids, norms: Norms) -> None:
+        rows, buffer = self.rows, self._buffer
+        if buffer is None or not buffer.has_room(len(codes)):
+            size = len(rows)
+            if rows.is_mapped:
+                check_next_id(rows.next_id, rows.ids)  # not read so far
+            capacity = max(size + len(codes), 2 * size)
+            buffer = BlockBuffer(rows.blocks, capacity, rows.num_binned)
+        self._buffer = None  # dropped if what follows does not come to its end
+        buffer.append(codes, norms)
+        next_id = max(rows.next_id, ids.most() + 1)
+        added = Rows(buffer.blocks(), rows.ids.with_more(ids), next_id, buffer.num_binned)
+        self._buffer = buffer
+        self.rows = added
+
+
+def chosen_rows(rows: Rows, chosen: NDArray[np.bool_] | NDArray[np.int64], threads: int) -> Rows:
+    """Copy the rows that a mask marks or ascending positions name."""
+    blocks, positions = rows.blocks.gathered(rows.blocks.gathering(chosen, threads), threads)
+    # The edges stay true of what is left.
+    return Rows(
+        blocks,
+        Ids.from_array(rows.ids.at(positions)),
+        rows.next_id,
+        min(rows.num_binned, blocks.size),
+    )

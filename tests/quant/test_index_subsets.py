@@ -1,0 +1,172 @@
+"""Filters by mask, ids and range; subsets; what an index refuses to mix."""
+
+from __future__ import annotations
+
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import oracle
+from wsdhq.quant import AdditiveQuantizer, AQDIndex
+
+PROBLEM = oracle.float_problem(9, 3000, 6, 3, 32)
+QUANTIZER = AdditiveQuantizer.from_codebooks(PROBLEM.codebooks)
+SIMILARITIES = ["ip", "l2", "cosine"]
+
+
+def make(similarity: str = "ip", ids: object = None) -> AQDIndex:
+    index = AQDIndex(QUANTIZER, similarity)
+    index.add(PROBLEM.codes, ids)
+    return index
+
+
+@pytest.mark.parametrize("similarity", SIMILARITIES)
+@pytest.mark.parametrize("kept", [1, 30, 900, 1100, 2999, 3000])
+def test_filters_of_every_kind_agree(similarity: str, kept: int) -> None:
+    rng = np.random.default_rng(kept)
+    index = make(similarity)
+    first = int(rng.integers(0, 3000 - kept + 1))
+    inside = range(first, first + kept)
+    mask = np.zeros(3000, bool)
+    mask[first : first + kept] = True
+    expected = make(similarity).subset(list(inside)).search(PROBLEM.X[:7], 40)
+    for allowed in (inside, mask, np.arange(first, first + kept)[::-1], list(inside)):
+        for threads in (1, 2):
+            found = index.search(PROBLEM.X[:7], 40, allowed=allowed, threads=threads)
+            np.testing.assert_array_equal(found[0], expected[0])
+            np.testing.assert_array_equal(found[1], expected[1])
+    limits, _, ids = index.range_search(PROBLEM.X[:2], -np.inf, allowed=inside)
+    assert np.diff(limits).tolist() == [kept, kept]
+    assert sorted(ids[: limits[1]].tolist()) == list(inside)
+
+
+def test_a_range_takes_the_ids_that_are_there() -> None:
+    ids = np.random.default_rng(0).permutation(10_000)[:3000]
+    index = make(ids=ids)
+    found = index.search(PROBLEM.X[:1], 3000, allowed=range(2000, 4000))[1][0]
+    there = ids[(ids >= 2000) & (ids < 4000)]
+    assert sorted(found[found >= 0].tolist()) == sorted(there.tolist())
+    for nothing in (range(20_000, 30_000), range(5, 5), range(10, 2), [], np.array([], np.int64)):
+        assert (index.search(PROBLEM.X[:1], 3, allowed=nothing)[1] == -1).all()
+        assert len(index.subset(nothing)) == 0
+        assert len(index.range_search(PROBLEM.X[:1], -np.inf, allowed=nothing)[1]) == 0
+
+
+def test_filters_that_are_none_are_named() -> None:
+    index = make()
+    for call in (
+        lambda allowed: index.search(PROBLEM.X[:1], allowed=allowed),
+        lambda allowed: index.range_search(PROBLEM.X[:1], 0.0, allowed=allowed),
+        index.subset,
+    ):
+        with pytest.raises(
+            ValueError, match=r"allowed: expected a range of step 1.*range\(0, 9, 2"
+        ):
+            call(range(0, 9, 2))
+        with pytest.raises(ValueError, match=r"allowed: expected a mask of shape \(3000,\)"):
+            call(np.ones(2999, bool))
+        with pytest.raises(ValueError, match="id 3000 is not in the index"):
+            call([5, 3000])
+        with pytest.raises(TypeError, match="allowed: expected integers"):
+            call(np.array([0.5]))
+
+
+@pytest.mark.parametrize("similarity", SIMILARITIES)
+def test_a_subset_is_an_index_of_its_own(similarity: str, tmp_path: Path) -> None:
+    index = make(similarity, np.random.default_rng(0).permutation(3000) * 3)
+    some = index.subset(np.arange(3000) % 7 == 0)
+    assert len(some) == 429
+    some.save(tmp_path / "some")
+    index.remove(index.ids[:100])
+    assert len(some) == 429
+    some.add(PROBLEM.codes[:2])
+    assert some.ids[-2:].tolist() == [8998, 8999]  # as in the whole: none comes twice
+    assert len(AQDIndex.load(tmp_path / "some", verify=True)) == 429
+    np.testing.assert_array_equal(
+        some.search(PROBLEM.X[:3], 5, allowed=some.ids[:-2])[1],
+        AQDIndex.load(tmp_path / "some").search(PROBLEM.X[:3], 5)[1],
+    )
+
+
+def test_a_filter_takes_memory_for_what_it_keeps() -> None:
+    index = AQDIndex(QUANTIZER)
+    index.add(np.zeros((2_000_000, 3), np.uint8))
+    mask = np.zeros(2_000_000, bool)
+    mask[::200] = True
+    ids = np.flatnonzero(mask)
+    for allowed in (mask, ids, range(500_000, 510_000)):
+        tracemalloc.start()
+        index.search(PROBLEM.X[:2], 5, allowed=allowed, threads=1)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 1_000_000
+
+
+def test_ids_by_default_take_no_memory() -> None:
+    index = make()
+    assert index.nbytes < 3000 * 3 + 2 * 3 * 512
+    assert make(ids=np.random.default_rng(0).permutation(3000)).nbytes > 3000 * (3 + 8)
+
+
+def test_what_the_caller_does_with_ids_later_changes_nothing() -> None:
+    ids = np.random.default_rng(0).permutation(3000)
+    index = make(ids=ids)
+    before = index.ids.copy()
+    ids[:] = 0
+    np.testing.assert_array_equal(index.ids, before)
+    with pytest.raises(ValueError, match="read-only"):
+        index.ids[0] = 5
+
+
+def test_a_quantiser_that_was_fitted_again_is_refused(tmp_path: Path) -> None:
+    quantizer = AdditiveQuantizer(2, 16, iterations=1).fit(PROBLEM.X)
+    index = AQDIndex(quantizer)
+    index.add_vectors(PROBLEM.X[:50])
+    before = index.search(PROBLEM.X[:3], 5)
+    quantizer.fit(PROBLEM.X[1000:])
+    for call in (
+        lambda: index.add_vectors(PROBLEM.X[:5]),
+        lambda: index.update_vectors(PROBLEM.X[:1], [0]),
+        lambda: index.save(tmp_path / "db"),
+    ):
+        with pytest.raises(ValueError, match="quantizer: it was fitted again"):
+            call()
+    assert not (tmp_path / "db").exists()
+    np.testing.assert_array_equal(index.search(PROBLEM.X[:3], 5)[1], before[1])
+    np.testing.assert_array_equal(index.copy().search(PROBLEM.X[:3], 5)[1], before[1])
+
+
+def test_ids_are_checked_before_vectors_are_encoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    index = make()
+
+    def encode(*_: object, **__: object) -> None:
+        raise AssertionError("encoded")
+
+    monkeypatch.setattr(AdditiveQuantizer, "encode", encode)
+    with pytest.raises(ValueError, match="ids: expected 2 ids, got 1"):
+        index.add_vectors(PROBLEM.X[:2], [5000])
+    with pytest.raises(TypeError, match="ids: expected integers"):
+        index.update_vectors(PROBLEM.X[:2], [0.5, 1.5])
+
+
+@pytest.mark.parametrize("threads", [0, -1])
+def test_threads_are_checked_everywhere(threads: int) -> None:
+    index = make()
+    calls = [
+        lambda: index.search(PROBLEM.X[:1], threads=threads),
+        lambda: index.range_search(PROBLEM.X[:1], 0.0, threads=threads),
+        lambda: index.add(PROBLEM.codes[:1], threads=threads),
+        lambda: index.add_vectors(PROBLEM.X[:1], threads=threads),
+        lambda: index.update(PROBLEM.codes[:1], [0], threads=threads),
+        lambda: index.update_vectors(PROBLEM.X[:1], [0], threads=threads),
+        lambda: index.remove([0], threads=threads),
+        lambda: index.merge(AQDIndex(QUANTIZER), threads=threads),
+        lambda: index.subset([0], threads=threads),
+        lambda: index.reconstruct([0], threads=threads),
+    ]
+    for call in calls:
+        with pytest.raises(ValueError, match="threads: expected at least 1"):
+            call()
+    assert len(index) == 3000
