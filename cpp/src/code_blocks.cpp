@@ -14,19 +14,65 @@ using kernels::kBlockWords;
 // Pieces of work, each short beside the second in which a Ctrl-C is to be heard.
 constexpr std::size_t kBlocksOfSlice = 256;
 
+// So many blocks ahead memory is asked for: the chosen vectors are too far apart for the processor
+// to foresee the next one.
+constexpr std::size_t kBlocksAhead = 4;
+// Positions of so many blocks are listed at a time.
+constexpr std::size_t kBlocksAtOnce = 32;
+// With so many chosen per block on average, reading all of it costs less than parts of it.
+constexpr std::size_t kManyOfBlock = 3;
+
+void fetch_early(const std::uint8_t* bytes, std::size_t count) {
+#if defined(__GNUC__)
+    for (std::size_t i = 0; i < count; i += 64) {
+        __builtin_prefetch(bytes + i);
+    }
+#else
+    static_cast<void>(bytes);
+    static_cast<void>(count);
+#endif
+}
+
+// Positions that bits mark, the first bit standing for `first`; room for two more than those.
+std::size_t positions_of(const std::uint64_t* words, std::size_t num_words, std::size_t first,
+                         std::int64_t* positions) {
+    std::size_t count = 0;
+    for (std::size_t w = 0; w < num_words; ++w) {
+        std::uint64_t left = words[w];
+        const std::size_t place = first + w * 64;
+        // Two are written whether they are there or not: a branch on that could not be foreseen.
+        for (int i = 0; i < 2; ++i) {
+            positions[count] =
+                static_cast<std::int64_t>(place + static_cast<std::size_t>(std::countr_zero(left)));
+            count += left != 0;
+            left &= left - 1;
+        }
+        for (; left != 0; left &= left - 1) {
+            positions[count++] =
+                static_cast<std::int64_t>(place + static_cast<std::size_t>(std::countr_zero(left)));
+        }
+    }
+    return count;
+}
+
 // Puts columns of blocks behind one another.
 class Writer {
 public:
     Writer(std::size_t num_rows, std::uint8_t* blocks, std::int64_t* positions, std::size_t place)
         : num_rows_(num_rows), blocks_(blocks), positions_(positions), place_(place) {}
 
-    void add(const std::uint8_t* column, std::int64_t position) {
-        std::uint8_t* to =
-            blocks_ + place_ / kBlockSize * num_rows_ * kBlockSize + place_ % kBlockSize;
-        for (std::size_t row = 0; row < num_rows_; ++row) {
-            to[row * kBlockSize] = column[row * kBlockSize];
+    // Columns of one block, at `places`.
+    void add(const std::uint8_t* block, std::size_t first_position, const std::uint16_t* places,
+             std::size_t count) {
+        for (std::size_t i = 0; i < count; ++i, ++place_) {
+            std::uint8_t* to =
+                blocks_ + place_ / kBlockSize * num_rows_ * kBlockSize + place_ % kBlockSize;
+            const std::uint8_t* from = block + places[i];
+            for (std::size_t row = 0; row < num_rows_; ++row) {
+                to[row * kBlockSize] = from[row * kBlockSize];
+            }
+            positions_[place_] = static_cast<std::int64_t>(first_position + places[i]);
         }
-        positions_[place_++] = position;
     }
 
 private:
@@ -96,26 +142,50 @@ void Gathering::copy(int threads, Interrupt& interrupt, std::uint8_t* blocks,
         }
         const Slice& slice = slices_[static_cast<std::size_t>(i)];
         Writer writer(num_rows, blocks, positions, slice.place);
-        if (positions_ != nullptr) {
-            for (std::size_t p = slice.first; p < slice.last; ++p) {
-                const auto position = static_cast<std::size_t>(positions_[p]);
-                writer.add(blocks_.block(position / kBlockSize) + position % kBlockSize,
-                           positions_[p]);
-            }
-            continue;
-        }
-        for (std::size_t b = slice.first; b < slice.last; ++b) {
-            const std::uint8_t* codes = blocks_.block(b);
-            for (std::size_t w = 0; w < kBlockWords; ++w) {
-                for (std::uint64_t left = words_[b * kBlockWords + w]; left != 0;
-                     left &= left - 1) {
-                    const auto n = w * 64 + static_cast<std::size_t>(std::countr_zero(left));
-                    writer.add(codes + n, static_cast<std::int64_t>(b * kBlockSize + n));
-                }
-            }
+        if (positions_ == nullptr) {
+            copy_marked(slice, writer);
+        } else {
+            copy_listed(positions_ + slice.first, slice.last - slice.first, writer);
         }
     }
     interrupt.throw_if_requested();
+}
+
+template <typename Writer>
+void Gathering::copy_marked(const Slice& slice, Writer& writer) const {
+    std::vector<std::int64_t> positions(kBlocksAtOnce * kBlockSize + 2);
+    for (std::size_t b = slice.first; b < slice.last; b += kBlocksAtOnce) {
+        const std::size_t blocks = std::min(kBlocksAtOnce, slice.last - b);
+        const std::size_t count =
+            positions_of(words_.data() + b * kBlockWords, blocks * kBlockWords, b * kBlockSize,
+                         positions.data());
+        copy_listed(positions.data(), count, writer);
+    }
+}
+
+template <typename Writer>
+void Gathering::copy_listed(const std::int64_t* positions, std::size_t count,
+                            Writer& writer) const {
+    const std::size_t num_blocks = blocks_.num_blocks();
+    const bool is_dense = count_ >= num_blocks * kManyOfBlock;
+    const std::size_t block_bytes = blocks_.num_rows * kBlockSize;
+    std::uint16_t places[kBlockSize];
+    for (std::size_t p = 0; p < count;) {
+        const std::size_t b = static_cast<std::size_t>(positions[p]) / kBlockSize;
+        const std::size_t first = b * kBlockSize;
+        if (is_dense && b + kBlocksAhead < num_blocks) {
+            fetch_early(blocks_.block(b + kBlocksAhead), block_bytes);
+        }
+        std::size_t of_block = 0;
+        for (; p < count; ++p, ++of_block) {
+            const std::size_t place = static_cast<std::size_t>(positions[p]) - first;
+            if (place >= kBlockSize) {
+                break;
+            }
+            places[of_block] = static_cast<std::uint16_t>(place);
+        }
+        writer.add(blocks_.block(b), first, places, of_block);
+    }
 }
 
 }  // namespace wsdhq

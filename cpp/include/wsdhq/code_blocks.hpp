@@ -53,6 +53,10 @@ private:
         std::size_t last;
         std::size_t place;  // of its first chosen vector among all
     };
+    template <typename Writer>
+    void copy_marked(const Slice& slice, Writer& writer) const;
+    template <typename Writer>
+    void copy_listed(const std::int64_t* positions, std::size_t count, Writer& writer) const;
 
     CodeBlocks blocks_;
     const std::int64_t* positions_ = nullptr;

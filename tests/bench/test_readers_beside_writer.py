@@ -1,0 +1,46 @@
+"""The check of readers beside a writer: it finds nothing wrong, and would if there were."""
+
+from __future__ import annotations
+
+import pytest
+
+from readers_beside_writer import run
+from wsdhq.quant.row_store import RowStore
+from wsdhq.quant.rows import BLOCK_SIZE
+
+
+@pytest.mark.parametrize("similarity", ["ip", "l2"])
+def test_no_answer_is_wrong(similarity: str) -> None:
+    check = run(1.5, 4, similarity)
+    assert check.wrong == []
+    assert check.complete > 5
+    assert min(check.searches.values()) > 5
+
+
+def test_a_half_done_write_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def replace_in_place(self, ids, codes, norms) -> None:
+        rows = self.rows
+        for position, code in zip(rows.ids.positions_of(ids), codes, strict=True):
+            block, place = divmod(int(position), BLOCK_SIZE)
+            full = rows.blocks.full
+            columns = full[block] if block < len(full) else rows.blocks.last
+            columns[: len(code), place] = code
+
+    monkeypatch.setattr(RowStore, "replace", replace_in_place)
+    for seed in range(5):
+        if run(2.0, 4, seed=seed).wrong:
+            return
+    raise AssertionError("readers saw whole states of an index that is changed in place")
+
+
+def test_a_lost_vector_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    append = RowStore.append
+
+    def append_fewer(self, codes, ids, norms) -> None:
+        if len(codes) == 3:
+            codes, ids = codes[:2], None if ids is None else ids[:2]
+        append(self, codes, ids, norms)
+
+    monkeypatch.setattr(RowStore, "append", append_fewer)
+    check = run(3.0, 2)
+    assert any("vectors, expected" in line for line in check.wrong)
