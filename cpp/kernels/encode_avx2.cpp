@@ -1,6 +1,7 @@
 // The loops of encoding in AVX2.
 #include <immintrin.h>
 
+#include "compiler.hpp"
 #include "encode_kernels.hpp"
 
 namespace wsdhq::kernels {
@@ -25,9 +26,8 @@ void unary_tile(const std::int16_t* vectors, std::size_t num_pairs, const std::i
         const __m256i right = load(packed + p * kLaneCount * 2 + kLaneCount);
 #pragma GCC unroll 4
         for (std::size_t row = 0; row < Rows; ++row) {
-            std::int32_t pair;
-            __builtin_memcpy(&pair, vectors + (row * num_pairs + p) * 2, sizeof pair);
-            const __m256i value = _mm256_set1_epi32(pair);
+            const __m256i value =
+                _mm256_set1_epi32(bytes_of_pair(vectors + (row * num_pairs + p) * 2));
             sums[row][0] = _mm256_add_epi32(sums[row][0], _mm256_madd_epi16(value, left));
             sums[row][1] = _mm256_add_epi32(sums[row][1], _mm256_madd_epi16(value, right));
         }
@@ -215,7 +215,7 @@ template <typename Value>
 std::size_t count_at_most(const Value* values, std::size_t size, Value limit) {
     std::size_t count = 0;
     for (std::size_t i = 0; i < size; i += kLaneCount) {
-        count += static_cast<std::size_t>(__builtin_popcount(at_most(values + i, limit)));
+        count += count_bits(at_most(values + i, limit));
     }
     return count;
 }
@@ -226,8 +226,7 @@ std::size_t find_at_most(const Value* values, std::size_t size, Value limit,
     std::size_t count = 0;
     for (std::size_t i = 0; i < size; i += kLaneCount) {
         for (unsigned found = at_most(values + i, limit); found != 0; found &= found - 1) {
-            indices[count++] =
-                static_cast<std::uint32_t>(i) + static_cast<std::uint32_t>(__builtin_ctz(found));
+            indices[count++] = static_cast<std::uint32_t>(i) + lowest_bit(found);
         }
     }
     return count;

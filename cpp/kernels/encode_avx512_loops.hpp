@@ -4,6 +4,7 @@
 
 #include <immintrin.h>
 
+#include "compiler.hpp"
 #include "encode_kernels.hpp"
 
 namespace wsdhq::kernels {
@@ -30,9 +31,8 @@ void unary_tile(const std::int16_t* vectors, std::size_t num_pairs, const std::i
         }
 #pragma GCC unroll 12
         for (std::size_t row = 0; row < Rows; ++row) {
-            std::int32_t pair;
-            __builtin_memcpy(&pair, vectors + (row * num_pairs + p) * 2, sizeof pair);
-            const __m512i value = _mm512_set1_epi32(pair);
+            const __m512i value =
+                _mm512_set1_epi32(bytes_of_pair(vectors + (row * num_pairs + p) * 2));
 #pragma GCC unroll 2
             for (std::size_t panel = 0; panel < Panels; ++panel) {
                 sums[row][panel] = Dot{}(sums[row][panel], value, weights[panel]);
@@ -294,10 +294,10 @@ std::size_t count_at_most(const Value* values, std::size_t size, Value limit) {
     std::size_t count = 0;
     std::size_t i = 0;
     for (; i + 64 <= size; i += 64) {
-        count += static_cast<std::size_t>(__builtin_popcountll(at_most_64(values + i, limit)));
+        count += count_bits(at_most_64(values + i, limit));
     }
     for (; i < size; i += kLaneCount) {
-        count += static_cast<std::size_t>(__builtin_popcountll(at_most_16(values + i, limit)));
+        count += count_bits(at_most_16(values + i, limit));
     }
     return count;
 }
@@ -308,8 +308,7 @@ std::size_t find_at_most(const Value* values, std::size_t size, Value limit,
     std::size_t count = 0;
     const auto write = [&](std::uint64_t found, std::size_t i) {
         for (; found != 0; found &= found - 1) {
-            indices[count++] =
-                static_cast<std::uint32_t>(i) + static_cast<std::uint32_t>(__builtin_ctzll(found));
+            indices[count++] = static_cast<std::uint32_t>(i) + lowest_bit(found);
         }
     };
     std::size_t i = 0;

@@ -1,13 +1,12 @@
 // Inner products in the instructions of the baseline: the definition.
+#include "compiler.hpp"
 #include "product_kernels.hpp"
 
 namespace wsdhq::kernels {
 namespace {
 
-// Four floats that the compiler keeps in a register of the baseline of any architecture, element
-// by element the same arithmetic as scalars. Left to itself it spills the sums to memory and loses
-// a factor of five. Loads and stores may be of any alignment and alias plain floats.
-typedef float Lanes __attribute__((vector_size(16), aligned(4), may_alias));
+// Left to itself the compiler spills the sums to memory and loses a factor of five.
+using Lanes = FloatQuad;
 constexpr std::size_t kLanes = 4;
 constexpr std::size_t kRows = 4;                    // rows and
 constexpr std::size_t kHalf = 2;                    // lanes of a panel handled at once:

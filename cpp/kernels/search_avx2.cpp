@@ -1,6 +1,7 @@
 // Look-ups in AVX2: a table of 256 bytes is sixteen of 16 bytes, one per high nibble of a code.
 #include <immintrin.h>
 
+#include "compiler.hpp"
 #include "search_kernels.hpp"
 
 namespace wsdhq::kernels {
@@ -113,7 +114,7 @@ std::uint64_t filter_queries(const std::uint8_t* codes, std::size_t num_rows,
                         entries[q][part] = _mm256_or_si256(entries[q][part],
                                                            _mm256_shuffle_epi8(table, index[part]));
                         // Left alone, GCC makes all indices first and then spills them.
-                        __asm__("" : "+x"(entries[q][part]));
+                        WSDHQ_PIN("+x", entries[q][part]);
                     }
                 }
             }

@@ -1,6 +1,7 @@
 // Look-ups in AVX-512 with VBMI: a table of 256 bytes is four registers.
 #include <immintrin.h>
 
+#include "compiler.hpp"
 #include "search_kernels.hpp"
 
 namespace wsdhq::kernels {
@@ -98,7 +99,7 @@ std::uint64_t filter_queries(const std::uint8_t* codes, std::size_t num_rows,
                 }
                 sums[q][chunk] = _mm512_adds_epu8(sums[q][chunk], loss);
                 // Left alone, GCC loads all chunks first and then spills the sums.
-                __asm__("" : "+v"(sums[q][chunk]));
+                WSDHQ_PIN("+v", sums[q][chunk]);
             }
         }
     }

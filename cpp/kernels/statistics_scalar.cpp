@@ -1,13 +1,10 @@
 // Sums of chosen vectors in the instructions of the baseline: the definition.
+#include "compiler.hpp"
 #include "statistics_kernels.hpp"
 
 namespace wsdhq::kernels {
 namespace {
 
-// Two doubles that the compiler keeps in a register of the baseline of any architecture, and the
-// two floats they come from. Loads and stores may be of any alignment and alias plain numbers.
-typedef double Lanes __attribute__((vector_size(16), aligned(8), may_alias));
-typedef float Narrow __attribute__((vector_size(8), aligned(4), may_alias));
 constexpr std::size_t kLanes = 2;
 constexpr std::size_t kRegisters = 8;  // the sums that fill half the registers
 constexpr std::size_t kWidth = kRegisters * kLanes;
@@ -16,22 +13,21 @@ void add_rows(const float* vectors, std::size_t stride, const std::uint16_t* row
               std::size_t num_rows, std::size_t dim, double* sums) {
     std::size_t first = 0;
     for (; first + kWidth <= dim; first += kWidth) {
-        Lanes lanes[kRegisters];
+        DoublePair lanes[kRegisters];
 #pragma GCC unroll 8
         for (std::size_t r = 0; r < kRegisters; ++r) {
-            lanes[r] = *reinterpret_cast<const Lanes*>(sums + first + r * kLanes);
+            lanes[r] = *reinterpret_cast<const DoublePair*>(sums + first + r * kLanes);
         }
         for (std::size_t i = 0; i < num_rows; ++i) {
             const float* vector = vectors + rows[i] * stride + first;
 #pragma GCC unroll 8
             for (std::size_t r = 0; r < kRegisters; ++r) {
-                lanes[r] += __builtin_convertvector(
-                    *reinterpret_cast<const Narrow*>(vector + r * kLanes), Lanes);
+                lanes[r] += widened(vector + r * kLanes);
             }
         }
 #pragma GCC unroll 8
         for (std::size_t r = 0; r < kRegisters; ++r) {
-            *reinterpret_cast<Lanes*>(sums + first + r * kLanes) = lanes[r];
+            *reinterpret_cast<DoublePair*>(sums + first + r * kLanes) = lanes[r];
         }
     }
     for (; first < dim; ++first) {

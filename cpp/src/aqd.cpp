@@ -67,16 +67,14 @@ Extremes extremes(const float* values, std::size_t count) {
 template <typename Body>
 void for_each_task(int threads, std::size_t count, Body&& body) {
     std::atomic<bool> out_of_memory{false};
-    const auto tasks = static_cast<std::ptrdiff_t>(count);
     threads = std::max(1, std::min(threads, static_cast<int>(std::min<std::size_t>(count, 1024))));
-#pragma omp parallel for num_threads(threads) schedule(dynamic)
-    for (std::ptrdiff_t task = 0; task < tasks; ++task) {
+    for_each_piece(threads, count, [&](std::size_t task) {
         try {
-            body(static_cast<std::size_t>(task));
+            body(task);
         } catch (const std::bad_alloc&) {
             out_of_memory = true;
         }
-    }
+    });
     if (out_of_memory) {
         throw std::bad_alloc();
     }
@@ -91,19 +89,16 @@ void decode(CodebooksView codebooks, CodesView codes, int threads, Interrupt& in
     threads = useful_threads(threads, (codes.num_vectors + block - 1) / block,
                              codes.num_vectors * codes.num_codebooks * dim);
     std::vector<double> scratch(static_cast<std::size_t>(threads) * dim);
-    const auto count = static_cast<std::ptrdiff_t>(codes.num_vectors);
-#pragma omp parallel for num_threads(threads) schedule(static)
-    for (std::ptrdiff_t i = 0; i < count; ++i) {
+    for_each_neighbour(threads, codes.num_vectors, [&](std::size_t n) {
         if (interrupt.requested(thread_number() == 0)) {
-            continue;
+            return;
         }
-        const auto n = static_cast<std::size_t>(i);
         double* sum = scratch.data() + static_cast<std::size_t>(thread_number()) * dim;
         add_codewords(codebooks, codes.row(n), sum);
         for (std::size_t d = 0; d < dim; ++d) {
             reconstructions[n * dim + d] = static_cast<float>(sum[d]);
         }
-    }
+    });
     interrupt.throw_if_requested();
 }
 
@@ -201,13 +196,11 @@ void Searcher::prepare(VectorsView queries, std::size_t first, std::size_t last,
     const auto workers = static_cast<std::size_t>(threads);
     std::vector<float> all_vectors(workers * batch_size * dim);
     std::vector<float> all_products(workers * batch_size * num_codewords);
-    const auto num_batches = static_cast<std::ptrdiff_t>(batches);
-#pragma omp parallel for num_threads(threads) schedule(static)
-    for (std::ptrdiff_t batch = 0; batch < num_batches; ++batch) {
+    for_each_neighbour(threads, batches, [&](std::size_t batch) {
         const auto worker = static_cast<std::size_t>(thread_number());
         float* vectors = all_vectors.data() + worker * batch_size * dim;
         float* products = all_products.data() + worker * batch_size * num_codewords;
-        const std::size_t begin = static_cast<std::size_t>(batch) * batch_size;
+        const std::size_t begin = batch * batch_size;
         const std::size_t end = std::min(begin + batch_size, count);
         for (std::size_t n = begin; n < end; ++n) {
             float* vector = vectors + (n - begin) * dim;
@@ -238,7 +231,7 @@ void Searcher::prepare(VectorsView queries, std::size_t first, std::size_t last,
                 query.magnitude += std::max(std::abs(double{low}), std::abs(double{high}));
             }
         }
-    }
+    });
 }
 
 // Scans for all queries of a wave: sinks (shards, number of prepared queries).

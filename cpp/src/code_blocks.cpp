@@ -92,14 +92,12 @@ Gathering::Gathering(const CodeBlocks& blocks, const std::uint8_t* mask, int thr
     for (std::size_t first = 0; first < num_blocks; first += kBlocksOfSlice) {
         slices_.push_back({first, std::min(first + kBlocksOfSlice, num_blocks), 0});
     }
-    const auto slices = static_cast<std::ptrdiff_t>(slices_.size());
     threads = useful_threads(threads, slices_.size(), blocks.num_vectors / 4);
-#pragma omp parallel for num_threads(threads) schedule(static)
-    for (std::ptrdiff_t i = 0; i < slices; ++i) {
+    for_each_neighbour(threads, slices_.size(), [&](std::size_t i) {
         if (interrupt.requested(thread_number() == 0)) {
-            continue;
+            return;
         }
-        Slice& slice = slices_[static_cast<std::size_t>(i)];
+        Slice& slice = slices_[i];
         const std::size_t first = slice.first * kBlockSize;
         const std::size_t end = std::min(slice.last * kBlockSize, blocks.num_vectors);
         std::uint64_t* words = words_.data() + slice.first * kBlockWords;
@@ -111,7 +109,7 @@ Gathering::Gathering(const CodeBlocks& blocks, const std::uint8_t* mask, int thr
             count += bit;
         }
         slice.place = count;
-    }
+    });
     interrupt.throw_if_requested();
     for (Slice& slice : slices_) {
         const std::size_t count = slice.place;
@@ -133,21 +131,19 @@ void Gathering::copy(int threads, Interrupt& interrupt, std::uint8_t* blocks,
     const std::size_t num_rows = blocks_.num_rows;
     std::uint8_t* last = blocks + count_ / kBlockSize * num_rows * kBlockSize;
     std::fill(last, last + num_rows * kBlockSize, std::uint8_t{0});
-    const auto slices = static_cast<std::ptrdiff_t>(slices_.size());
     threads = useful_threads(threads, slices_.size(), count_ * (num_rows + 1));
-#pragma omp parallel for num_threads(threads) schedule(dynamic)
-    for (std::ptrdiff_t i = 0; i < slices; ++i) {
+    for_each_piece(threads, slices_.size(), [&](std::size_t i) {
         if (interrupt.requested(thread_number() == 0)) {
-            continue;
+            return;
         }
-        const Slice& slice = slices_[static_cast<std::size_t>(i)];
+        const Slice& slice = slices_[i];
         Writer writer(num_rows, blocks, positions, slice.place);
         if (positions_ == nullptr) {
             copy_marked(slice, writer);
         } else {
             copy_listed(positions_ + slice.first, slice.last - slice.first, writer);
         }
-    }
+    });
     interrupt.throw_if_requested();
 }
 

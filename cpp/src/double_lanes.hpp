@@ -4,18 +4,16 @@
 
 #include <cstddef>
 
+#include "compiler.hpp"
+
 namespace wsdhq {
 
-// Two doubles that the compiler keeps in a register of the baseline of any architecture.
-typedef double DoublePair __attribute__((vector_size(16), aligned(8), may_alias));
-typedef float FloatPair __attribute__((vector_size(8), aligned(4), may_alias));
+using kernels::DoublePair;
 
 inline DoublePair load_pair(const double* from) {
     return *reinterpret_cast<const DoublePair*>(from);
 }
-inline DoublePair load_pair(const float* from) {
-    return __builtin_convertvector(*reinterpret_cast<const FloatPair*>(from), DoublePair);
-}
+inline DoublePair load_pair(const float* from) { return kernels::widened(from); }
 
 // sum_d term(a_d, b_d) for arrays of float or double; `term` takes pairs and plain doubles.
 template <typename A, typename B, typename Term>

@@ -245,18 +245,14 @@ void Encoder::encode(VectorsView vectors, bool warm, const EncodeSettings& wante
                     std::vector<double>(taken),
                     std::vector<std::uint8_t>(relaxed ? taken * bytes : 0)};
         const auto for_each_block = [&](auto&& body) {
-            const auto end = static_cast<std::ptrdiff_t>(taken);
-            constexpr auto step = static_cast<std::ptrdiff_t>(kBlock);
-#pragma omp parallel for num_threads(threads) schedule(dynamic)
-            for (std::ptrdiff_t first = 0; first < end; first += step) {
+            for_each_piece(threads, (taken + kBlock - 1) / kBlock, [&](std::size_t block) {
                 const int thread = thread_number();
                 if (!interrupt.requested(thread == 0)) {
-                    body(static_cast<std::size_t>(first),
-                         static_cast<std::size_t>(std::min(first + step, end)),
+                    body(block * kBlock, std::min((block + 1) * kBlock, taken),
                          static_cast<std::size_t>(thread));
                     interrupt.advance(static_cast<std::size_t>(std::min(step, end - first)));
                 }
-            }
+            });
             interrupt.throw_if_requested();
         };
         const std::uint32_t most_sweeps = settings.relaxation == Relaxation::none

@@ -1,4 +1,7 @@
-// OpenMP, or the one thread of a build without it.
+// Work divided among threads: by OpenMP or, in a build without it, by threads made for the call.
+//
+// A runtime of OpenMP keeps its threads, so that a call begins sooner; threads of our own meet no
+// other library's runtime, and a sanitizer understands them. Results never depend on either.
 #pragma once
 
 #include <algorithm>
@@ -6,15 +9,99 @@
 
 #ifdef _OPENMP
 #include <omp.h>
+#else
+#include <atomic>
+#include <system_error>
+#include <thread>
+#include <vector>
 #endif
 
 namespace wsdhq {
 
+#ifndef _OPENMP
+namespace team {
+
+// The number of this thread in the team that it works in.
+inline thread_local int place = 0;
+
+// Calls body(i) for every i below `count`, each for the thread that is the first to ask for one.
+template <typename Body>
+void work(int threads, std::size_t count, Body& body) {
+    const std::size_t most = std::min(count, static_cast<std::size_t>(std::max(threads, 1)));
+    std::atomic<std::size_t> next{0};
+    const auto take = [&] {
+        for (std::size_t i = next++; i < count; i = next++) {
+            body(i);
+        }
+    };
+    std::vector<std::thread> others;
+    others.reserve(most);
+    for (std::size_t number = 1; number < most; ++number) {
+        try {
+            others.emplace_back([&take, number] {
+                place = static_cast<int>(number);
+                take();
+            });
+        } catch (const std::system_error&) {
+            break;  // no more threads are to be had: those that are there do the work
+        }
+    }
+    take();
+    for (std::thread& other : others) {
+        other.join();
+    }
+}
+
+}  // namespace team
+#endif
+
+// The number of the thread that asks, from 0 on: that of the caller is 0.
 inline int thread_number() {
 #ifdef _OPENMP
     return omp_get_thread_num();
 #else
-    return 0;
+    return team::place;
+#endif
+}
+
+// Calls body(i) for every i below `count`, with at most `threads` threads; each takes the next i
+// that nobody took. `body` must not throw.
+template <typename Body>
+void for_each_piece(int threads, std::size_t count, Body&& body) {
+#ifdef _OPENMP
+    const auto end = static_cast<std::ptrdiff_t>(count);
+#pragma omp parallel for num_threads(threads) schedule(dynamic)
+    for (std::ptrdiff_t i = 0; i < end; ++i) {
+        body(static_cast<std::size_t>(i));
+    }
+#else
+    team::work(threads, count, body);
+#endif
+}
+
+// The same for pieces that are small, or that gain from their neighbours: each thread takes a run
+// of them.
+template <typename Body>
+void for_each_neighbour(int threads, std::size_t count, Body&& body) {
+#ifdef _OPENMP
+    const auto end = static_cast<std::ptrdiff_t>(count);
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (std::ptrdiff_t i = 0; i < end; ++i) {
+        body(static_cast<std::size_t>(i));
+    }
+#else
+    const std::size_t runs = std::min(count, static_cast<std::size_t>(std::max(threads, 1)));
+    const auto run = [&](std::size_t number) {
+        // Products of the two could leave the range of numbers.
+        const std::size_t length = count / runs;
+        const std::size_t longer = count % runs;
+        const std::size_t first = number * length + std::min(number, longer);
+        const std::size_t last = first + length + (number < longer ? 1 : 0);
+        for (std::size_t i = first; i < last; ++i) {
+            body(i);
+        }
+    };
+    team::work(threads, runs, run);
 #endif
 }
 

@@ -69,20 +69,17 @@ void perturb_vectors(VectorsView vectors, const std::vector<double>& deviation, 
                      std::uint64_t seed, std::uint32_t iteration, int threads, Interrupt& interrupt,
                      float* out) {
     const std::size_t dim = vectors.dim;
-    const auto count = static_cast<std::ptrdiff_t>(vectors.num_vectors);
     threads = useful_threads(threads, vectors.num_vectors, vectors.num_vectors * dim * 64);
     std::vector<double> scratch(static_cast<std::size_t>(threads) * dim);
-#pragma omp parallel for num_threads(threads) schedule(static)
-    for (std::ptrdiff_t i = 0; i < count; ++i) {
+    for_each_neighbour(threads, vectors.num_vectors, [&](std::size_t n) {
         const auto thread = static_cast<std::size_t>(thread_number());
         if (interrupt.requested(thread == 0)) {
-            continue;
+            return;
         }
-        const auto n = static_cast<std::size_t>(i);
         const std::uint64_t key = random::hash_bytes(vectors.row(n), dim * sizeof(float), seed);
         perturb_vector(vectors.row(n), deviation, temperature, key, iteration,
                        scratch.data() + thread * dim, out + n * dim);
-    }
+    });
     interrupt.throw_if_requested();
 }
 

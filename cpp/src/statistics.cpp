@@ -127,7 +127,6 @@ void add_to_histogram(CodesView codes, std::size_t codebook_size, int threads, I
         return;
     }
     const std::vector<Pair> pairs = pairs_of(num_codebooks);
-    const auto tasks = static_cast<std::ptrdiff_t>(pairs.size());
     const std::size_t stretch =
         std::min(codes.num_vectors, std::max<std::size_t>(1, kTransposedBytes / num_codebooks));
     std::vector<std::uint8_t> transposed(stretch * num_codebooks);
@@ -144,12 +143,11 @@ void add_to_histogram(CodesView codes, std::size_t codebook_size, int threads, I
         // Emptying the counters of a block into the histogram costs more than a count of this
         // many vectors there.
         const bool few = 4 * count < codebook_size * codebook_size;
-#pragma omp parallel for num_threads(threads) schedule(dynamic)
-        for (std::ptrdiff_t task = 0; task < tasks; ++task) {
+        for_each_piece(threads, pairs.size(), [&](std::size_t task) {
             if (interrupt.requested(thread_number() == 0)) {
-                continue;
+                return;
             }
-            const Pair pair = pairs[static_cast<std::size_t>(task)];
+            const Pair pair = pairs[task];
             PairBlocks blocks(histogram, num_codebooks, codebook_size, pair);
             const std::uint8_t* first = transposed.data() + pair.first * stretch;
             const std::uint8_t* second = transposed.data() + pair.second * stretch;
@@ -159,7 +157,7 @@ void add_to_histogram(CodesView codes, std::size_t codebook_size, int threads, I
                 blocks.count(first, second, count,
                              counters[static_cast<std::size_t>(thread_number())]);
             }
-        }
+        });
         interrupt.throw_if_requested();
     }
 }
@@ -179,31 +177,25 @@ void add_to_sums(VectorsView vectors, CodesView codes, std::size_t codebook_size
     std::vector<Buckets> buckets(num_codebooks);
     for (std::size_t begin = 0; begin < codes.num_vectors; begin += kSorted) {
         const std::size_t end = std::min(begin + kSorted, codes.num_vectors);
-#pragma omp parallel num_threads(threads)
-        {
-#pragma omp for schedule(static)
-            for (std::ptrdiff_t m = 0; m < static_cast<std::ptrdiff_t>(num_codebooks); ++m) {
-                const auto codebook = static_cast<std::size_t>(m);
-                buckets[codebook].sort(codes, begin, end, codebook, codebook_size);
-            }
-            // A thread takes neighbours, which share their block of the vectors.
-#pragma omp for schedule(static)
-            for (std::ptrdiff_t task = 0; task < static_cast<std::ptrdiff_t>(tasks); ++task) {
-                const std::size_t m = static_cast<std::size_t>(task) % num_codebooks;
-                const std::size_t first = static_cast<std::size_t>(task) / num_codebooks * block;
-                const std::size_t width = std::min(block, dim - first);
-                const Buckets& bucket = buckets[m];
-                std::size_t row = 0;
-                for (std::size_t k = 0; k < codebook_size; ++k) {
-                    const std::size_t count = bucket.ends[k] - row;
-                    if (count > 0) {
-                        add_rows(vectors.row(begin) + first, dim, bucket.rows.data() + row, count,
-                                 width, sums + (m * codebook_size + k) * dim + first);
-                    }
-                    row += count;
+        for_each_neighbour(threads, num_codebooks, [&](std::size_t m) {
+            buckets[m].sort(codes, begin, end, m, codebook_size);
+        });
+        // Neighbours share their block of the vectors.
+        for_each_neighbour(threads, tasks, [&](std::size_t task) {
+            const std::size_t m = task % num_codebooks;
+            const std::size_t first = task / num_codebooks * block;
+            const std::size_t width = std::min(block, dim - first);
+            const Buckets& bucket = buckets[m];
+            std::size_t row = 0;
+            for (std::size_t k = 0; k < codebook_size; ++k) {
+                const std::size_t count = bucket.ends[k] - row;
+                if (count > 0) {
+                    add_rows(vectors.row(begin) + first, dim, bucket.rows.data() + row, count,
+                             width, sums + (m * codebook_size + k) * dim + first);
                 }
+                row += count;
             }
-        }
+        });
         interrupt.throw_if_requested();
     }
 }

@@ -89,23 +89,22 @@ void visit_pairwise(CodebooksView codebooks, const AlignedVector<float>& packed,
                     Visit&& visit) {
     const std::size_t size = codebooks.codebook_size;
     const std::size_t blocks = (size + kRowBlock - 1) / kRowBlock;
-    const auto count = static_cast<std::ptrdiff_t>((codebooks.num_codebooks - 1) * blocks);
+    const std::size_t count = (codebooks.num_codebooks - 1) * blocks;
     std::vector<float> scratch(static_cast<std::size_t>(threads) * kRowBlock *
                                codebooks.num_codewords());
-#pragma omp parallel for num_threads(threads) schedule(dynamic)
-    for (std::ptrdiff_t task = 0; task < count; ++task) {
+    for_each_piece(threads, count, [&](std::size_t task) {
         const auto thread = static_cast<std::size_t>(thread_number());
         if (interrupt.requested(thread == 0)) {
-            continue;
+            return;
         }
-        const std::size_t m = 1 + static_cast<std::size_t>(task) / blocks;
-        const std::size_t first = static_cast<std::size_t>(task) % blocks * kRowBlock;
+        const std::size_t m = 1 + task / blocks;
+        const std::size_t first = task % blocks * kRowBlock;
         const std::size_t rows = std::min(kRowBlock, size - first);
         float* products = scratch.data() + thread * kRowBlock * codebooks.num_codewords();
         kernels.products.inner_products(codebooks.codeword(m, first), rows, codebooks.dim,
                                         packed.data(), m * size, products);
         visit(PairwiseTile{m, first, rows, m * size, products});
-    }
+    });
     interrupt.throw_if_requested();
 }
 
@@ -162,16 +161,14 @@ EncodingTables::EncodingTables(CodebooksView codebooks, const float* metric,
 }
 
 void EncodingTables::apply_metric(const float* metric, int threads, Interrupt& interrupt) {
-    const auto count = static_cast<std::ptrdiff_t>(codebooks_.num_codewords());
     weighted_.resize(codebooks_.num_codewords() * dim());
     std::vector<double> scratch(static_cast<std::size_t>(threads) * dim());
-#pragma omp parallel for num_threads(threads) schedule(dynamic)
-    for (std::ptrdiff_t i = 0; i < count; ++i) {
+    for_each_neighbour(threads, codebooks_.num_codewords(), [&](std::size_t i) {
         if (interrupt.requested(thread_number() == 0)) {
-            continue;
+            return;
         }
         double* sums = scratch.data() + static_cast<std::size_t>(thread_number()) * dim();
-        const float* codeword = codebooks_.data + static_cast<std::size_t>(i) * dim();
+        const float* codeword = codebooks_.data + i * dim();
         std::fill(sums, sums + dim(), 0.0);
         for (std::size_t e = 0; e < dim(); ++e) {
             const double value = codeword[e];
@@ -180,11 +177,11 @@ void EncodingTables::apply_metric(const float* metric, int threads, Interrupt& i
                 sums[d] += value * row[d];
             }
         }
-        float* out = weighted_.data() + static_cast<std::size_t>(i) * dim();
+        float* out = weighted_.data() + i * dim();
         for (std::size_t d = 0; d < dim(); ++d) {
             out[d] = static_cast<float>(sums[d]);
         }
-    }
+    });
     interrupt.throw_if_requested();
 }
 

@@ -37,6 +37,9 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         The folder of `path` does not exist.
     IsADirectoryError
         `path` is a folder.
+    PermissionError
+        `path` may not be replaced; on Windows also while it is open or mapped, as an index is
+        that was loaded from it.
     """
     final = Path(path)
     if final.is_dir():
@@ -53,7 +56,15 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         with temporary.open("rb+") as written:
             os.fsync(written.fileno())
         temporary.chmod(0o666 & ~_umask())
-        os.replace(temporary, final)
+        try:
+            os.replace(temporary, final)
+        except PermissionError as error:
+            if not final.exists():
+                raise
+            raise PermissionError(
+                f"{final} cannot be replaced: {error.strerror or error}; on Windows a file that is "
+                "open or mapped, by an index that was loaded from it for one, must be closed first"
+            ) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -69,7 +80,7 @@ def _umask() -> int:
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write `text` as UTF-8 to `path`, whole or not at all."""
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(text.encode("utf-8"))
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:

@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "check.hpp"
+#include "cpu_features.hpp"
 #include "kernels.hpp"
 
 using namespace wsdhq;
@@ -28,14 +29,14 @@ void for_each_form(Body&& body) {
     for (auto level = kernels::supported_kernels(); *level != nullptr; ++level) {
         run((*level)->name, (*level)->encode);
     }
-#if defined(__x86_64__)
+#if defined(__x86_64__) || defined(_M_X64)
     // The level avx512 is made of one of these two.
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
+    const kernels::CpuFeatures features = kernels::cpu_features();
+    if (features.avx512) {
         run("avx512 without VNNI", kernels::encode_kernels_avx512());
-        if (__builtin_cpu_supports("avx512vnni")) {
-            run("avx512 with VNNI", kernels::encode_kernels_avx512_vnni());
-        }
+    }
+    if (features.avx512_vnni) {
+        run("avx512 with VNNI", kernels::encode_kernels_avx512_vnni());
     }
 #endif
 }
