@@ -248,9 +248,10 @@ void Encoder::encode(VectorsView vectors, bool warm, const EncodeSettings& wante
             for_each_piece(threads, (taken + kBlock - 1) / kBlock, [&](std::size_t block) {
                 const int thread = thread_number();
                 if (!interrupt.requested(thread == 0)) {
-                    body(block * kBlock, std::min((block + 1) * kBlock, taken),
-                         static_cast<std::size_t>(thread));
-                    interrupt.advance(static_cast<std::size_t>(std::min(step, end - first)));
+                    const std::size_t first = block * kBlock;
+                    const std::size_t last = std::min(first + kBlock, taken);
+                    body(first, last, static_cast<std::size_t>(thread));
+                    interrupt.advance(last - first);
                 }
             });
             interrupt.throw_if_requested();
