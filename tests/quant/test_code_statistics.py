@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import oracle
-from wsdhq.quant import CodeStatistics, simd_levels
+from wsdhq import _core
+from wsdhq.quant import CodeStatistics, simd_levels, statistics
 
 SHAPES = st.tuples(
     st.integers(0, 40), st.integers(1, 21), st.integers(1, 4), st.sampled_from([1, 2, 5, 16, 31])
@@ -284,3 +287,47 @@ def test_one_codebook_takes_any_ridge() -> None:
     counts = np.bincount(p.codes[:, 0], minlength=p.codebooks.shape[1])[:, None]
     means = sums_in_order(p) / np.maximum(counts, 1)
     np.testing.assert_allclose(solution[0], means, rtol=1e-6, atol=1e-7)
+
+
+def interrupted_at_once(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("quick", [True, False])
+@pytest.mark.parametrize("seen_before", [0, 1])
+@pytest.mark.parametrize("when", ["sums", "counting", "counted"])
+def test_an_interrupted_update_adds_all_vectors_or_none(
+    monkeypatch: pytest.MonkeyPatch, quick: bool, seen_before: int, when: str
+) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((900, 5)).astype(np.float32)
+    codes = rng.integers(0, 7, (900, 3), dtype=np.uint8)
+    once = CodeStatistics(3, 7, 5).update(X, codes)
+    monkeypatch.setattr(statistics, "_QUICK", 10**9 if quick else 0)
+    monkeypatch.setattr(statistics, "_COUNTED_AT_ONCE", 400)
+    real, calls = _core.update_histogram, []
+
+    def interrupted(*arguments: Any, **more: Any) -> None:
+        calls.append(1)
+        if when == "counting" and len(calls) == (1 if quick else 2):
+            raise KeyboardInterrupt
+        real(*arguments, **more)
+        if when == "counted" and len(calls) == (1 if quick else 3):
+            raise KeyboardInterrupt
+
+    sums = CodeStatistics(3, 7, 5)
+    for _ in range(seen_before):
+        sums.update(X, codes)
+    with monkeypatch.context() as patch:
+        if when == "sums":
+            patch.setattr(_core, "update_sums", interrupted_at_once)
+        patch.setattr(_core, "update_histogram", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            sums.update(X, codes)
+    # Python raises after the call that was interrupted: the last may have done all there is.
+    times = seen_before + (quick and when == "counted")
+    assert sums.count == 900 * times
+    np.testing.assert_array_equal(sums.histogram, times * once.histogram)
+    np.testing.assert_allclose(sums.sums, times * once.sums)
+    sums.update(X, codes)
+    np.testing.assert_array_equal(sums.histogram, (times + 1) * once.histogram)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -197,13 +199,38 @@ def test_statistics_do_not_depend_on_threads_or_layout() -> None:
         np.testing.assert_array_equal(s.sums, reference.sums)
 
 
+def test_a_seed_gives_the_same_codebooks_and_codes_at_any_number_of_threads() -> None:
+    X = np.random.default_rng(4).standard_normal((3000, 12)).astype(np.float32)
+    for relaxation in (None, "codebooks", "data"):
+        settings = {"iterations": 3, "relaxation": relaxation, "seed": 11}
+        results = []
+        for threads in (1, 2, 5):
+            q = AdditiveQuantizer(3, 32, **settings, threads=threads).fit(X)
+            codes = q.encode(X, iterations=3)
+            results.append((q.codebooks, codes, q.distortion(X, codes)))
+        for other in results[1:]:
+            for expected, found in zip(results[0], other, strict=True):
+                np.testing.assert_array_equal(found, expected)
+
+
 def test_nothing_global_is_touched() -> None:
     environment, working = dict(os.environ), Path.cwd()
     numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002
-    q = AdditiveQuantizer(num_codebooks=2, codebook_size=8, iterations=2).fit(PROBLEM.X)
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    num_running = threading.active_count()
+    for relaxation, init in ((None, "residual"), ("codebooks", "slices"), ("data", "residual")):
+        q = AdditiveQuantizer(
+            num_codebooks=2, codebook_size=8, iterations=3, relaxation=relaxation, init=init
+        ).fit(PROBLEM.X)
+        q.encode(PROBLEM.X, iterations=3)
+    CodeStatistics(4, 37, 13).update(PROBLEM.X, PROBLEM.codes).solve(threads=2)
     index = AQDIndex(q)
     index.add_vectors(PROBLEM.X)
     index.search(PROBLEM.X[:2], k=3, threads=2)
+    index.remove([3])
+    assert (list(root.handlers), root.level) == (handlers, level)
+    assert threading.active_count() == num_running
     assert dict(os.environ) == environment
     assert Path.cwd() == working
     assert random.getstate() == python_state

@@ -13,6 +13,7 @@ import types
 import numpy as np
 import pytest
 
+from wsdhq import _core
 from wsdhq.quant import AdditiveQuantizer, CodeStatistics, icm_encode, progress
 
 X = np.random.default_rng(0).standard_normal((600, 8)).astype(np.float32)
@@ -291,3 +292,20 @@ assert not hasattr(tqdm.tqdm, "_lock")
 def test_in_a_process_of_its_own(code: str) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_encoder_tells_its_part_done_and_passes_errors_on() -> None:
+    many = np.random.default_rng(0).standard_normal((30_000, 8)).astype(np.float32)
+    encoder = _core.Encoder(FITTED.codebooks, None, 2)
+    for relaxation, iterations in (("none", 1000), ("data", 60)):
+        parts: list[float] = []
+        encoder.encode(many, None, iterations, relaxation, 0, 256, 2, parts.append)
+        assert parts == sorted(parts)
+        assert len(parts) > 2
+        assert 0 <= parts[0] < parts[-1] <= 1
+
+    def fail(part: float) -> None:
+        raise LookupError(str(part))
+
+    with pytest.raises(LookupError):
+        encoder.encode(many, None, 1000, "none", 0, 256, 2, fail)
