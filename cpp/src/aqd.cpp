@@ -86,17 +86,19 @@ void decode(CodebooksView codebooks, CodesView codes, int threads, Interrupt& in
             float* reconstructions) {
     const std::size_t dim = codebooks.dim;
     constexpr std::size_t block = 256;
-    threads = useful_threads(threads, (codes.num_vectors + block - 1) / block,
-                             codes.num_vectors * codes.num_codebooks * dim);
+    const std::size_t blocks = (codes.num_vectors + block - 1) / block;
+    threads = useful_threads(threads, blocks, codes.num_vectors * codes.num_codebooks * dim);
     std::vector<double> scratch(static_cast<std::size_t>(threads) * dim);
-    for_each_neighbour(threads, codes.num_vectors, [&](std::size_t n) {
+    for_each_piece(threads, blocks, [&](std::size_t b) {
         if (interrupt.requested(thread_number() == 0)) {
             return;
         }
         double* sum = scratch.data() + static_cast<std::size_t>(thread_number()) * dim;
-        add_codewords(codebooks, codes.row(n), sum);
-        for (std::size_t d = 0; d < dim; ++d) {
-            reconstructions[n * dim + d] = static_cast<float>(sum[d]);
+        for (std::size_t n = b * block; n < std::min((b + 1) * block, codes.num_vectors); ++n) {
+            add_codewords(codebooks, codes.row(n), sum);
+            for (std::size_t d = 0; d < dim; ++d) {
+                reconstructions[n * dim + d] = static_cast<float>(sum[d]);
+            }
         }
     });
     interrupt.throw_if_requested();

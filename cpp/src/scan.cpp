@@ -129,13 +129,13 @@ public:
             }
             const bool is_cut = b >= num_full || (b == 0 && database.first != 0);
             if (database.mask == nullptr && !is_cut) {
-                block(b, whole, kBlockSize);
+                block(b, whole, kBlockSize, interrupt, is_caller);
                 continue;
             }
             const Selection selection = allowed_of_block(database, b, *task_.kernels);
             const std::size_t count = selection.count();
             if (count != 0) {
-                block(b, selection, count);
+                block(b, selection, count, interrupt, is_caller);
             }
         }
     }
@@ -144,7 +144,8 @@ private:
     // How many allowed vectors make filtering a block worth it: it costs what scoring a few does.
     static constexpr std::size_t kFewAllowed = 8;
 
-    void block(std::size_t b, const Selection& selection, std::size_t count) {
+    void block(std::size_t b, const Selection& selection, std::size_t count, Interrupt& interrupt,
+               bool is_caller) {
         const CodeBlocks& blocks = task_.database->blocks;
         const std::uint8_t* codes = blocks.block(b);
         norms_.start(codes);
@@ -158,6 +159,10 @@ private:
         for (; hit != 0; hit &= hit - 1) {
             const auto q = static_cast<std::size_t>(std::countr_zero(hit));
             if ((unfiltered >> q & 1) != 0) {
+                // Where many results are wanted, ordering those of one query takes long.
+                if (interrupt.requested(is_caller)) {
+                    return;
+                }
                 offer(q, b, codes, selection);
                 if (rest_[q] != 0 && --rest_[q] == 0) {
                     unfiltered_ &= ~(std::uint64_t{1} << q);

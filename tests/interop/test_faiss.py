@@ -244,3 +244,12 @@ def test_importing_the_module_imports_no_faiss():
 
     code = "import sys, wsdhq.interop.faiss; assert 'faiss' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("threads", [0, -1])
+def test_threads_are_checked(threads: int) -> None:
+    index = AQDIndex(AdditiveQuantizer.from_codebooks(np.ones((2, 256, 4), np.float32)))
+    for call in (lambda: to_faiss(index, threads=threads), lambda: from_faiss(1, threads=threads)):
+        with pytest.raises(ValueError, match="threads: expected at least 1"):
+            call()
+    assert from_faiss(to_faiss(index, threads=1), threads=2).quantizer.threads == 2

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from wsdhq.quant import AdditiveQuantizer, AQDIndex
 from wsdhq.quant.arrays import rows_per_chunk
+from wsdhq.quant.threads import resolve_threads
 from wsdhq.quant.validation import as_float32, as_vectors
 
 __all__ = ["from_faiss", "to_faiss"]
@@ -25,7 +26,9 @@ _NUM_BITS = 8
 _CODEBOOK_SIZE = 256
 
 
-def to_faiss(index: AQDIndex, centroids: ArrayLike | None = None) -> Any:
+def to_faiss(
+    index: AQDIndex, centroids: ArrayLike | None = None, *, threads: int | None = None
+) -> Any:
     """Make a faiss index of the same codes.
 
     Parameters
@@ -36,7 +39,9 @@ def to_faiss(index: AQDIndex, centroids: ArrayLike | None = None) -> Any:
         Coarse centroids: the result is then an inverted file, in which a vector is in the list of
         the centroid that its reconstruction is most similar to (by `index.similarity`). Codes stay
         what they are (`by_residual` is false): with `nprobe = nlist` it answers as the flat index
-        does, with fewer faster.
+        does, with fewer faster. faiss begins with `nprobe = 1`, also after reading a file.
+    threads : int, optional
+        Of the assignment to centroids and the norms; None is the quantiser's.
 
     Returns
     -------
@@ -44,8 +49,8 @@ def to_faiss(index: AQDIndex, centroids: ArrayLike | None = None) -> Any:
         Without centroids an `IndexLocalSearchQuantizer`, inside an `IndexIDMap2` unless the ids
         are 0 .. len - 1; with them an `IndexIVFLocalSearchQuantizer`. Of metric
         `METRIC_INNER_PRODUCT`, searched by look-up tables, or `METRIC_L2`, where a float norm is
-        stored beside each code. faiss adds no vectors to it by the encoder of `index`: its own
-        would be used.
+        stored beside each code; faiss gives distances, which are our scores negated. faiss adds
+        no vectors to it by the encoder of `index`: its own would be used.
 
     Raises
     ------
@@ -68,7 +73,8 @@ def to_faiss(index: AQDIndex, centroids: ArrayLike | None = None) -> Any:
     # As it is now, whatever is changed meanwhile; with the codebooks that its codes are of, even
     # if its quantiser was fitted again.
     index = index.copy()
-    quantizer = AdditiveQuantizer.from_codebooks(index._codebooks, threads=index.quantizer.threads)
+    count = resolve_threads(index.quantizer.threads if threads is None else threads)
+    quantizer = AdditiveQuantizer.from_codebooks(index._codebooks, threads=count)
     if centroids is None:
         return _flat(faiss, index, quantizer)
     coarse = as_float32(as_vectors(centroids, "centroids", quantizer.dim), "centroids")
@@ -77,7 +83,7 @@ def to_faiss(index: AQDIndex, centroids: ArrayLike | None = None) -> Any:
     return _inverted_file(faiss, index, quantizer, coarse)
 
 
-def from_faiss(index: Any) -> AQDIndex:
+def from_faiss(index: Any, *, threads: int | None = None) -> AQDIndex:
     """Make an AQDIndex of a flat additive index of faiss.
 
     Parameters
@@ -86,6 +92,8 @@ def from_faiss(index: Any) -> AQDIndex:
         An `IndexLocalSearchQuantizer` or `IndexResidualQuantizer` with codes of 8 bits, of metric
         inner product or L2, perhaps inside an `IndexIDMap` or `IndexIDMap2`. Read from a file, or
         trained: it is not changed.
+    threads : int, optional
+        Of the norms, and the default of the index.
 
     Returns
     -------
@@ -104,6 +112,7 @@ def from_faiss(index: Any) -> AQDIndex:
         not all different.
     """
     faiss = _faiss()
+    resolve_threads(threads)
     if not isinstance(index, faiss.Index):
         raise TypeError(f"index: expected a faiss index, got {type(index).__name__}")
     found, ids = faiss.downcast_index(index), None
@@ -131,7 +140,10 @@ def from_faiss(index: Any) -> AQDIndex:
         raise ValueError(f"index: expected codes of 8 bits, got {sorted(set(num_bits.tolist()))}")
     flat = faiss.vector_to_array(quantizer.codebooks)
     codebooks = flat.reshape(quantizer.M, _CODEBOOK_SIZE, quantizer.d)
-    made = AQDIndex(AdditiveQuantizer.from_codebooks(codebooks), similarities[found.metric_type])
+    made = AQDIndex(
+        AdditiveQuantizer.from_codebooks(codebooks, threads=threads),
+        similarities[found.metric_type],
+    )
     # Behind each code stands, for L2, its norm, which an AQDIndex makes itself.
     stored = _view(faiss, found.codes).reshape(found.ntotal, found.code_size)
     made.add(stored[:, : quantizer.M], ids)

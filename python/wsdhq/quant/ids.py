@@ -20,6 +20,8 @@ LONGEST_LIST = 2**22
 # Ascending by one over fewer positions than this, they are listed all the same: each span costs
 # time at each look-up.
 SHORTEST_RUN = 2**16
+# Between two pieces of a long look-up Python hears a Ctrl-C.
+_LOOKED_UP_AT_ONCE = 2**18
 
 
 class Interval(NamedTuple):
@@ -105,9 +107,14 @@ class _Listed:
 
     def find(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         ordered, order = self._ordered()
-        ranks = np.minimum(np.searchsorted(ordered, ids), len(ordered) - 1)
-        places = ranks if order is None else order[ranks].astype(np.int64)
-        return np.where(np.equal(ordered[ranks], ids), places, -1)
+        found = np.full(len(ids), -1, np.int64)
+        for begin in range(0, len(ids), _LOOKED_UP_AT_ONCE):
+            some = ids[begin : begin + _LOOKED_UP_AT_ONCE]
+            ranks = np.minimum(np.searchsorted(ordered, some), len(ordered) - 1)
+            places = ranks if order is None else order[ranks]
+            is_there = ordered[ranks] == some
+            found[begin : begin + len(some)][is_there] = places[is_there]
+        return found
 
     def within(self, low: int, high: int) -> Interval | NDArray[np.int64]:
         ordered, order = self._ordered()

@@ -23,6 +23,7 @@ from wsdhq.quant.filters import (
 from wsdhq.quant.ids import MOST_ID, Interval, as_ids
 from wsdhq.quant.index_files import rows_of_tensors, tensors_of_rows
 from wsdhq.quant.persistence import read_tensors, write_tensors
+from wsdhq.quant.progress import check_verbose
 from wsdhq.quant.quantizer import AdditiveQuantizer
 from wsdhq.quant.row_store import RowStore, chosen_rows
 from wsdhq.quant.rows import Rows, empty_rows
@@ -398,11 +399,17 @@ class AQDIndex:
                 "quantizer": self.quantizer._settings(),
                 "similarity": self.similarity,
             },
+            verbose=self.quantizer.verbose,
         )
 
     @classmethod
     def load(
-        cls, path: str | os.PathLike[str], mmap: bool = True, verify: bool = False
+        cls,
+        path: str | os.PathLike[str],
+        mmap: bool = True,
+        verify: bool = False,
+        *,
+        verbose: bool | None = None,
     ) -> AQDIndex:
         """Read a file that `save` wrote.
 
@@ -417,6 +424,8 @@ class AQDIndex:
         verify : bool
             Read the whole file and compare it with its checksums: any byte that changed is an
             error. Without, damaged codes or ids give wrong results, but never a crash.
+        verbose : bool, optional
+            Progress of reading, as in `AdditiveQuantizer`.
 
         Raises
         ------
@@ -425,7 +434,9 @@ class AQDIndex:
         ValueError
             The file is truncated, foreign, of a newer version or damaged.
         """
-        tensors, settings = read_tensors(path, "index", mmap=mmap, verify=verify)
+        tensors, settings = read_tensors(
+            path, "index", mmap=mmap, verify=verify, verbose=check_verbose(verbose)
+        )
         quantizer_settings = settings.get("quantizer")
         if not isinstance(quantizer_settings, dict):
             raise ValueError(f"{path}: its settings are damaged: no quantiser")

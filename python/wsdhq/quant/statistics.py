@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wsdhq import _core
+from wsdhq.quant.arrays import rows_per_chunk
 from wsdhq.quant.cholesky import solve_ridge
 from wsdhq.quant.progress import Progress, check_verbose
 from wsdhq.quant.threads import resolve_threads
@@ -36,8 +37,6 @@ def check_ridge(value: object) -> float | None:
 # Pairs of codebooks times vectors that are counted in about a tenth of a second: so much is not
 # worth a second histogram.
 _QUICK = 2**27
-# Vectors that are counted between two looks of the progress bar.
-_COUNTED_AT_ONCE = 2**20
 
 
 class CodeStatistics:
@@ -153,8 +152,9 @@ class CodeStatistics:
         counts = self.histogram if is_quick or is_empty else np.zeros_like(self.histogram)
         if not is_quick:
             try:
-                for first in range(0, len(codes), _COUNTED_AT_ONCE):
-                    part = codes[first : first + _COUNTED_AT_ONCE]
+                step = rows_per_chunk(self.num_codebooks)
+                for first in range(0, len(codes), step):
+                    part = codes[first : first + step]
                     _core.update_histogram(part, counts, threads, interruptible=True)
                     progress.move_to(len(codes) + first + len(part))
             except BaseException:
