@@ -48,7 +48,7 @@ std::unique_ptr<Encoder> make_encoder(const FloatArray& codebooks,
 CodeArray encode(const Encoder& encoder, const FloatArray& vectors,
                  const std::optional<CodeArray>& codes, std::uint32_t iterations,
                  const std::string& relaxation, std::uint64_t seed, std::uint32_t beam_width,
-                 int threads) {
+                 int threads, const py::object& progress) {
     check_shape(vectors, "vectors", {-1, static_cast<py::ssize_t>(encoder.dim())});
     check_threads(threads);
     const auto num_codebooks = static_cast<py::ssize_t>(encoder.num_codebooks());
@@ -64,9 +64,11 @@ CodeArray encode(const Encoder& encoder, const FloatArray& vectors,
     const VectorsView view = vectors_view(vectors);
     std::uint8_t* data = out.mutable_data();
     const bool warm = codes.has_value();
-    run_released([&](Interrupt& interrupt) {
-        encoder.encode(view, warm, settings, kernels, interrupt, data);
-    });
+    run_released(
+        [&](Interrupt& interrupt) {
+            encoder.encode(view, warm, settings, kernels, interrupt, data);
+        },
+        progress);
     return out;
 }
 
@@ -75,10 +77,10 @@ FloatArray noisy_codebooks(const FloatArray& codebooks, double temperature, std:
     const CodebooksView view = codebooks_view(codebooks);
     FloatArray out({codebooks.shape(0), codebooks.shape(1), codebooks.shape(2)});
     float* data = out.mutable_data();
-    run_released([&](Interrupt&) {
+    run_released([&](Interrupt& interrupt) {
         const CentredCodebooks centred(view);
-        const std::vector<float> noisy =
-            perturb_codebooks(view, noise_deviation(centred), temperature, seed, iteration);
+        const std::vector<float> noisy = perturb_codebooks(view, noise_deviation(centred),
+                                                           temperature, seed, iteration, interrupt);
         std::copy(noisy.begin(), noisy.end(), data);
     });
     return out;
@@ -113,7 +115,7 @@ void bind_icm(py::module_& module) {
              py::arg("metric").noconvert(), py::arg("threads"))
         .def("encode", &encode, py::arg("vectors").noconvert(), py::arg("codes").noconvert(),
              py::arg("iterations"), py::arg("relaxation"), py::arg("seed"), py::arg("beam_width"),
-             py::arg("threads"));
+             py::arg("threads"), py::arg("progress") = py::none());
 }
 
 }  // namespace wsdhq::bindings

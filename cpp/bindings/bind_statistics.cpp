@@ -4,8 +4,10 @@
 namespace wsdhq::bindings {
 namespace {
 
-// Adds codes to histogram (M, K, M, K) in place.
-void update_histogram(const CodeArray& codes, IntArray& histogram, int threads) {
+// Adds codes to histogram (M, K, M, K) in place. Not `interruptible`, all of them or, where an
+// argument is wrong, none.
+void update_histogram(const CodeArray& codes, IntArray& histogram, int threads,
+                      bool interruptible) {
     check_shape(histogram, "histogram", {-1, -1, -1, -1});
     const py::ssize_t num_codebooks = histogram.shape(0);
     const py::ssize_t codebook_size = histogram.shape(1);
@@ -17,8 +19,10 @@ void update_histogram(const CodeArray& codes, IntArray& histogram, int threads) 
     const auto size = static_cast<std::size_t>(codebook_size);
     check_codes(code_view, size);
     std::int64_t* data = histogram.mutable_data();
-    run_released(
-        [&](Interrupt& interrupt) { add_to_histogram(code_view, size, threads, interrupt, data); });
+    run_released([&](Interrupt& interrupt) {
+        Interrupt never;
+        add_to_histogram(code_view, size, threads, interruptible ? interrupt : never, data);
+    });
 }
 
 // Adds vectors to sums (M, K, D) in place.
@@ -42,7 +46,7 @@ void update_sums(const FloatArray& vectors, const CodeArray& codes, DoubleArray&
 
 void bind_statistics(py::module_& module) {
     module.def("update_histogram", &update_histogram, py::arg("codes").noconvert(),
-               py::arg("histogram").noconvert(), py::arg("threads"));
+               py::arg("histogram").noconvert(), py::arg("threads"), py::arg("interruptible"));
     module.def("update_sums", &update_sums, py::arg("vectors").noconvert(),
                py::arg("codes").noconvert(), py::arg("sums").noconvert(), py::arg("threads"));
     module.def(

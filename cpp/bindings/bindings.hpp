@@ -24,20 +24,24 @@ using IntArray = py::array_t<std::int64_t, py::array::c_style>;
 void check_shape(const py::array& array, const char* name,
                  std::initializer_list<py::ssize_t> expected);
 void check_threads(int threads);
-// Throws ValueError naming the first row with a code >= codebook_size.
+// Throws ValueError naming the first row with a code >= codebook_size. Releases the GIL: the codes
+// may lie in a file that is read only now.
 void check_codes(CodesView codes, std::size_t codebook_size);
 
 VectorsView vectors_view(const FloatArray& array);
 CodesView codes_view(const CodeArray& array);
 CodebooksView codebooks_view(const FloatArray& array);
 
-// Whether Python has a signal to handle; the error is then set. Takes the GIL.
-bool python_interrupted();
+// Whether Python has a signal to handle, or `progress`, which is told the part that is done unless
+// it is None, raises; the error is then set. Takes the GIL.
+bool python_interrupted(const py::object& progress, double part_done);
 
 // Runs `work(interrupt)` without the GIL; a Ctrl-C during it raises KeyboardInterrupt.
 template <typename Work>
-void run_released(Work&& work) {
-    Interrupt interrupt(python_interrupted);
+void run_released(Work&& work, const py::object& progress = py::none()) {
+    const Interrupt* running = nullptr;
+    Interrupt interrupt([&] { return python_interrupted(progress, running->part_done()); });
+    running = &interrupt;
     try {
         py::gil_scoped_release released;
         work(interrupt);

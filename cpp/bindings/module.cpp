@@ -40,15 +40,21 @@ void check_codes(CodesView codes, std::size_t codebook_size) {
     if (codebook_size > 255) {
         return;  // every byte is a code
     }
+    constexpr std::size_t per_poll = 1 << 20;
     const std::size_t count = codes.num_vectors * codes.num_codebooks;
-    for (std::size_t i = 0; i < count; ++i) {
-        if (codes.data[i] >= codebook_size) {
-            throw py::value_error("codes: row " + std::to_string(i / codes.num_codebooks) +
-                                  " holds code " + std::to_string(codes.data[i]) +
-                                  " for codebook " + std::to_string(i % codes.num_codebooks) +
-                                  ": expected codes below " + std::to_string(codebook_size));
+    run_released([&](Interrupt& interrupt) {
+        for (std::size_t i = 0; i < count; ++i) {
+            if (i % per_poll == 0) {
+                interrupt.throw_if_requested();
+            }
+            if (codes.data[i] >= codebook_size) {
+                throw py::value_error("codes: row " + std::to_string(i / codes.num_codebooks) +
+                                      " holds code " + std::to_string(codes.data[i]) +
+                                      " for codebook " + std::to_string(i % codes.num_codebooks) +
+                                      ": expected codes below " + std::to_string(codebook_size));
+            }
         }
-    }
+    });
 }
 
 VectorsView vectors_view(const FloatArray& array) {
@@ -70,9 +76,21 @@ CodebooksView codebooks_view(const FloatArray& array) {
             static_cast<std::size_t>(array.shape(1)), static_cast<std::size_t>(array.shape(2))};
 }
 
-bool python_interrupted() {
+bool python_interrupted(const py::object& progress, double part_done) {
     const py::gil_scoped_acquire acquired;
-    return PyErr_CheckSignals() != 0;
+    if (PyErr_CheckSignals() != 0) {
+        return true;
+    }
+    if (progress.is_none()) {
+        return false;
+    }
+    try {
+        progress(part_done);
+    } catch (py::error_already_set& error) {
+        error.restore();
+        return true;
+    }
+    return false;
 }
 
 }  // namespace wsdhq::bindings

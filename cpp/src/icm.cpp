@@ -23,6 +23,9 @@ constexpr std::uint32_t kFinalSweeps = 100;  // a bound for safety: sweeps end l
 constexpr std::uint32_t kBeamPerMode = 8;
 // Partial codes kept, at most, by a start in double: each costs M K D multiplications.
 constexpr std::uint32_t kMostExactWidth = 8;
+// Table look-ups of a vector's start from which on one asks between vectors whether to stop, and
+// not only between blocks: the clock is then nothing beside them.
+constexpr std::size_t kSlowStart = 1 << 18;
 
 }  // namespace
 
@@ -32,6 +35,7 @@ struct Encoder::Workspace {
               bool of_caller)
         : interrupt(&stop),
           is_caller(of_caller),
+          polls_between_vectors(of_caller && is_slow(tables, settings)),
           sweeps(tables, kBlock),
           beam(settings.beam_width > 0 ? BeamSearch::make(tables, settings.beam_width) : nullptr),
           exact_start(tables, std::clamp(settings.beam_width, 1u, kMostExactWidth)),
@@ -43,6 +47,7 @@ struct Encoder::Workspace {
 
     Interrupt* interrupt;
     bool is_caller;
+    bool polls_between_vectors;
     BlockSweeps sweeps;
     std::unique_ptr<BeamSearch> beam;
     ExactStart exact_start;
@@ -51,6 +56,11 @@ struct Encoder::Workspace {
     std::vector<float> perturbed;
     std::vector<double> draws;
     std::vector<std::uint8_t> code;
+
+    static bool is_slow(const EncodingTables& tables, const EncodeSettings& settings) {
+        const std::size_t rows = tables.num_codebooks() * tables.num_codebooks();
+        return rows * tables.codebook_size() * std::max(settings.beam_width, 1u) >= kSlowStart;
+    }
 
     void centre(const VectorsView& vectors, std::size_t first, std::size_t last,
                 const std::vector<double>& shift) {
@@ -119,7 +129,10 @@ void Encoder::start_block(Chunk& chunk, std::size_t first, std::size_t last, boo
     const std::size_t bytes = num_codebooks();
     work.centre(chunk.vectors, first, last, centred_.shift);
     work.sweeps.load(work.centred.data(), last - first, kernels);
-    for (std::size_t n = first; n < last && !work.interrupt->requested(false); ++n) {
+    for (std::size_t n = first; n < last; ++n) {
+        if (work.interrupt->requested(work.polls_between_vectors)) {
+            break;
+        }
         std::uint8_t* code = work.code.data();
         if (warm) {
             std::memcpy(code, chunk.best + n * bytes, bytes);
@@ -181,6 +194,9 @@ void Encoder::relaxed_block(Chunk& chunk, std::size_t first, std::size_t last, B
     }
     relaxed.load(swept, last - first, kernels);
     for (std::size_t n = first; n < last; ++n) {
+        if (work.interrupt->requested(work.polls_between_vectors)) {
+            break;
+        }
         std::uint8_t* code = chunk.current.data() + n * bytes;
         relaxed.sweep(n - first, work.orders.of(iteration), kernels, code);
         const double objective =
@@ -221,6 +237,7 @@ void Encoder::encode(VectorsView vectors, bool warm, const EncodeSettings& wante
         workspaces.emplace_back(tables_, settings, interrupt, thread == 0);
     }
     const bool relaxed = settings.relaxation != Relaxation::none && settings.iterations > 1;
+    interrupt.expect(vectors.num_vectors * (relaxed ? settings.iterations + std::size_t{1} : 1));
     for (std::size_t begin = 0; begin < vectors.num_vectors; begin += kChunk) {
         const std::size_t taken = std::min(kChunk, vectors.num_vectors - begin);
         Chunk chunk{{vectors.row(begin), taken, vectors.dim},
@@ -231,8 +248,10 @@ void Encoder::encode(VectorsView vectors, bool warm, const EncodeSettings& wante
             for_each_piece(threads, (taken + kBlock - 1) / kBlock, [&](std::size_t block) {
                 const int thread = thread_number();
                 if (!interrupt.requested(thread == 0)) {
-                    body(block * kBlock, std::min((block + 1) * kBlock, taken),
-                         static_cast<std::size_t>(thread));
+                    const std::size_t first = block * kBlock;
+                    const std::size_t last = std::min(first + kBlock, taken);
+                    body(first, last, static_cast<std::size_t>(thread));
+                    interrupt.advance(last - first);
                 }
             });
             interrupt.throw_if_requested();
@@ -254,8 +273,9 @@ void Encoder::encode(VectorsView vectors, bool warm, const EncodeSettings& wante
                 });
                 continue;
             }
-            const std::vector<float> perturbed = perturb_codebooks(
-                centred_.view(), deviation_, temperature(i, settings.iterations), settings.seed, i);
+            const std::vector<float> perturbed =
+                perturb_codebooks(centred_.view(), deviation_, temperature(i, settings.iterations),
+                                  settings.seed, i, interrupt);
             const EncodingTables tables({perturbed.data(), bytes, codebook_size(), dim()}, metric(),
                                         kernels, threads, interrupt);
             std::vector<BlockSweeps> sweeps(static_cast<std::size_t>(threads),

@@ -38,13 +38,14 @@ std::vector<double> noise_deviation(const CentredCodebooks& codebooks) {
 
 std::vector<float> perturb_codebooks(CodebooksView codebooks, const std::vector<double>& deviation,
                                      double temperature, std::uint64_t seed,
-                                     std::uint32_t iteration) {
+                                     std::uint32_t iteration, Interrupt& interrupt) {
     const std::size_t dim = codebooks.dim;
     const std::size_t size = codebooks.codebook_size * dim;
     const double scale = temperature / static_cast<double>(codebooks.num_codebooks);
     std::vector<float> perturbed(codebooks.num_codebooks * size);
     std::vector<double> draws(size);
     for (std::size_t m = 0; m < codebooks.num_codebooks; ++m) {
+        interrupt.throw_if_requested();
         random::normals(seed, random::Stream::codebook_noise, iteration,
                         static_cast<std::uint32_t>(m), size, draws.data());
         for (std::size_t i = 0; i < size; ++i) {

@@ -135,7 +135,7 @@ EncodingTables::EncodingTables(CodebooksView codebooks, const float* metric,
     const std::size_t num_codewords = codebooks.num_codewords();
     threads = useful_threads(threads, num_codewords, num_codewords * num_codewords * dim());
     if (metric != nullptr) {
-        apply_metric(metric, threads);
+        apply_metric(metric, threads, interrupt);
     }
     for (std::size_t i = 0; i < num_codewords; ++i) {
         const float* codeword = codebooks.data + i * dim();
@@ -160,10 +160,13 @@ EncodingTables::EncodingTables(CodebooksView codebooks, const float* metric,
     fill_pairwise(doubled, kernels, threads, interrupt);
 }
 
-void EncodingTables::apply_metric(const float* metric, int threads) {
+void EncodingTables::apply_metric(const float* metric, int threads, Interrupt& interrupt) {
     weighted_.resize(codebooks_.num_codewords() * dim());
     std::vector<double> scratch(static_cast<std::size_t>(threads) * dim());
     for_each_neighbour(threads, codebooks_.num_codewords(), [&](std::size_t i) {
+        if (interrupt.requested(thread_number() == 0)) {
+            return;
+        }
         double* sums = scratch.data() + static_cast<std::size_t>(thread_number()) * dim();
         const float* codeword = codebooks_.data + i * dim();
         std::fill(sums, sums + dim(), 0.0);
@@ -179,6 +182,7 @@ void EncodingTables::apply_metric(const float* metric, int threads) {
             out[d] = static_cast<float>(sums[d]);
         }
     });
+    interrupt.throw_if_requested();
 }
 
 void EncodingTables::pack_weighted() {

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 from numpy import bool_, float32, float64, int64, uint8
 from numpy.typing import NDArray
 
@@ -14,7 +16,9 @@ def check_codes(codes: NDArray[uint8], codebook_size: int) -> None: ...
 def decode(
     codebooks: NDArray[float32], codes: NDArray[uint8], threads: int
 ) -> NDArray[float32]: ...
-def update_histogram(codes: NDArray[uint8], histogram: NDArray[int64], threads: int) -> None: ...
+def update_histogram(
+    codes: NDArray[uint8], histogram: NDArray[int64], threads: int, interruptible: bool
+) -> None: ...
 def update_sums(
     vectors: NDArray[float32], codes: NDArray[uint8], sums: NDArray[float64], threads: int
 ) -> None: ...
@@ -43,6 +47,7 @@ class Encoder:
         seed: int,
         beam_width: int,
         threads: int,
+        progress: Callable[[float], object] | None = None,
     ) -> NDArray[uint8]: ...
 
 class Gathering:

@@ -105,6 +105,46 @@ def test_an_inverted_file_of_the_same_codes(similarity, ids):
         assert sorted(stored) == sorted(index.ids[lists == number])
 
 
+@pytest.mark.parametrize("similarity", ["ip", "l2"])
+@pytest.mark.parametrize("nlist", [1, 2, 300])
+def test_numbers_of_lists_of_no_byte_one_and_two(similarity, nlist):
+    index = make(similarity, MIXED_IDS)
+    made = to_faiss(index, PROBLEM.X[:nlist])
+    made.nprobe = nlist
+    assert made.coarse_code_size() == (nlist > 1) + (nlist > 256)
+    assert_same_answers(index, made)
+    some = index.ids[[0, 17, -1]]
+    made.set_direct_map_type(faiss.DirectMap.Hashtable)
+    rebuilt = np.stack([made.reconstruct(int(i)) for i in some])
+    np.testing.assert_allclose(rebuilt, index.reconstruct(some), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("centroids", [None, PROBLEM.X[:7]], ids=["flat", "inverted"])
+@pytest.mark.parametrize("similarity", ["ip", "l2"])
+def test_codebooks_are_those_of_the_codes(similarity, centroids):
+    # A quantiser that is fitted again is no longer that of the index.
+    quantizer = AdditiveQuantizer.from_codebooks(PROBLEM.codebooks, iterations=0, threads=1)
+    index = AQDIndex(quantizer, similarity)
+    index.add(PROBLEM.codes)
+    expected = index.search(QUERIES, 10)[0]
+    quantizer.fit(PROBLEM.X[:300] * 50)
+    made = to_faiss(index, centroids)
+    if centroids is not None:
+        made.nprobe = len(centroids)
+    scores = made.search(QUERIES, 10)[0] * (1 if similarity == "ip" else -1)
+    np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_centroids_may_be_of_another_library():
+    torch = pytest.importorskip("torch")
+    index = make("l2")
+    centroids = torch.from_numpy(PROBLEM.X[:5].copy()).requires_grad_()
+    for given in (centroids, centroids.double(), PROBLEM.X[:5].tolist()):
+        made = to_faiss(index, given)
+        made.nprobe = 5
+        assert_same_answers(index, made)
+
+
 def test_an_inverted_file_outlives_what_it_was_made_of(tmp_path):
     import gc
 

@@ -13,6 +13,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "python" / "wsdhq"
 CPP = ROOT / "cpp"
+# Modules and packages that stand in the folders of examples.
+EXAMPLES = ("export_ivf", "neighbour_service", "photo_search", "results_page")
 INTRINSIC_HEADERS = {
     "immintrin.h",
     "x86intrin.h",
@@ -89,7 +91,14 @@ def test_imports_are_found_wherever_they_stand() -> None:
 
 def test_quant_stands_on_its_own() -> None:
     assert_only(
-        "quant", "numpy", "scipy", "safetensors", "wsdhq.quant", "wsdhq._core", "wsdhq._files"
+        "quant",
+        "numpy",
+        "scipy",
+        "safetensors",
+        "tqdm",
+        "wsdhq.quant",
+        "wsdhq._core",
+        "wsdhq._files",
     )
     assert_never("quant", "torch", "wsdhq.embed", "wsdhq.data", "wsdhq.cli", "wsdhq.interop")
 
@@ -157,12 +166,13 @@ def test_baselines_are_imported_by_cli_and_reproduce_only() -> None:
             assert not wrong, f"{relative} imports {wrong}"
 
 
-def test_nothing_imports_cli_tests_or_benchmarks() -> None:
+def test_nothing_imports_cli_tests_benchmarks_or_examples() -> None:
     for file, names in imported(".").items():
         relative = file.relative_to(PACKAGE)
         if relative.parts[0] in ("cli", "cli.py", "__main__.py"):
             continue
-        wrong = sorted(name for name in names if within(name, "wsdhq.cli", "tests", "benchmarks"))
+        banned = ("wsdhq.cli", "tests", "benchmarks", "examples", *EXAMPLES)
+        wrong = sorted(name for name in names if within(name, *banned))
         assert not wrong, f"{relative} imports {wrong}"
 
 

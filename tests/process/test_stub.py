@@ -37,6 +37,8 @@ def plain(annotation: str) -> str:
 
 def fits(of_stub: str, of_module: str) -> bool:
     """Whether the stub says the same or, where the module cannot tell, more."""
+    if of_module == "object":
+        return True
     loose = re.escape(of_module)
     loose = re.sub(r"\bndarray\b", r"NDArray\\[\\w+\\](?: \\| NDArray\\[\\w+\\])*", loose)
     loose = re.sub(r"\btuple\b(?!\\\[)", r"tuple(?:\\[.*\\])?", loose)

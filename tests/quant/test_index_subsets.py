@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import os
+import pickle
+import signal
+import time
 import tracemalloc
 from pathlib import Path
 
@@ -67,7 +72,7 @@ def test_filters_that_are_none_are_named() -> None:
             call(range(0, 9, 2))
         with pytest.raises(ValueError, match=r"allowed: expected a mask of shape \(3000,\)"):
             call(np.ones(2999, bool))
-        with pytest.raises(ValueError, match="id 3000 is not in the index"):
+        with pytest.raises(ValueError, match="allowed: id 3000 is not in the index"):
             call([5, 3000])
         with pytest.raises(TypeError, match="allowed: expected integers"):
             call(np.array([0.5]))
@@ -120,22 +125,65 @@ def test_what_the_caller_does_with_ids_later_changes_nothing() -> None:
         index.ids[0] = 5
 
 
-def test_a_quantiser_that_was_fitted_again_is_refused(tmp_path: Path) -> None:
+def test_a_quantiser_that_is_fitted_again_changes_no_index(tmp_path: Path) -> None:
     quantizer = AdditiveQuantizer(2, 16, iterations=1).fit(PROBLEM.X)
+    codes = quantizer.encode(PROBLEM.X[:60])
     index = AQDIndex(quantizer)
     index.add_vectors(PROBLEM.X[:50])
-    before = index.search(PROBLEM.X[:3], 5)
     quantizer.fit(PROBLEM.X[1000:])
+    index.add_vectors(PROBLEM.X[50:60])
+    np.testing.assert_array_equal(index.codes, codes)
+    index.save(tmp_path / "db")
+    for other in (index.copy(), AQDIndex.load(tmp_path / "db")):
+        np.testing.assert_array_equal(
+            other.search(PROBLEM.X[:3], 5)[0], index.search(PROBLEM.X[:3], 5)[0]
+        )
+    index.quantizer.fit(PROBLEM.X[1000:])
     for call in (
         lambda: index.add_vectors(PROBLEM.X[:5]),
         lambda: index.update_vectors(PROBLEM.X[:1], [0]),
-        lambda: index.save(tmp_path / "db"),
+        lambda: index.save(tmp_path / "other"),
     ):
-        with pytest.raises(ValueError, match="quantizer: it was fitted again"):
+        with pytest.raises(ValueError, match="quantizer: that of the index was fitted again"):
             call()
-    assert not (tmp_path / "db").exists()
-    np.testing.assert_array_equal(index.search(PROBLEM.X[:3], 5)[1], before[1])
-    np.testing.assert_array_equal(index.copy().search(PROBLEM.X[:3], 5)[1], before[1])
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("ids", [None, np.random.default_rng(0).permutation(3000)])
+def test_copies_of_a_mapped_index(ids: object, tmp_path: Path) -> None:
+    make("l2", ids).save(tmp_path / "db")
+    index = AQDIndex.load(tmp_path / "db")
+    assert index.nbytes == 0
+    for other in (pickle.loads(pickle.dumps(index)), copy.deepcopy(index)):
+        assert other.nbytes > 3000 * 4
+        assert "in memory" in repr(other)
+        np.testing.assert_array_equal(other.ids, index.ids)
+        other.add(PROBLEM.codes[:1])
+        assert other.ids[-1] == 3000
+    assert copy.copy(index).nbytes == 0  # shares the pages
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_child_forked_while_another_thread_writes_can_write() -> None:
+    index = make()
+    with index._store._writing():
+        child = os.fork()
+        if child == 0:
+            try:
+                index.add(PROBLEM.codes[:5])
+                os._exit(0 if len(index) == 3005 else 1)
+            finally:
+                os._exit(2)
+    for _ in range(200):
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            break
+        time.sleep(0.1)
+    else:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        raise AssertionError("the child waits for a thread that it does not have")
+    assert os.waitstatus_to_exitcode(status) == 0
 
 
 def test_ids_are_checked_before_vectors_are_encoded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,3 +218,14 @@ def test_threads_are_checked_everywhere(threads: int) -> None:
         with pytest.raises(ValueError, match="threads: expected at least 1"):
             call()
     assert len(index) == 3000
+
+
+def test_additions_tell_their_ids() -> None:
+    index = make()
+    assert index.add(PROBLEM.codes[:3]).tolist() == [3000, 3001, 3002]
+    assert index.add(PROBLEM.codes[:2], [9000, 7000]).tolist() == [9000, 7000]
+    assert index.add_vectors(PROBLEM.X[:1]).tolist() == [9001]
+    assert index.add(PROBLEM.codes[:0]).tolist() == []
+    # What was found under the ids is what was added.
+    np.testing.assert_array_equal(index.codes[-3:-1], PROBLEM.codes[:2])
+    assert index.ids[-3:].tolist() == [9000, 7000, 9001]

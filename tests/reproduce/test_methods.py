@@ -213,10 +213,10 @@ def test_variants_differ_in_nothing_but_their_changes(name, source):
 
 
 def test_a_training_tells_the_log_warnings_only(source, work, caplog):
-    logger = logging.getLogger("wsdhq")
+    logger = logging.getLogger("wsdhq.embed")
     with caplog.at_level(logging.INFO, "wsdhq"):
         embedding(source).compute(Cell("WSDHQ", 8, 0), source.materials(0), work)
         # Lines of the quantiser are another log's, which the command line silences too.
-        assert [record for record in caplog.records if record.name == "wsdhq"] == []
+        assert [record for record in caplog.records if record.name == "wsdhq.embed"] == []
         logger.info("after it, all is told again")
     assert "after it, all is told again" in caplog.text

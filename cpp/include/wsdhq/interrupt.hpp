@@ -1,9 +1,13 @@
-// Stopping long work: a poll that only the calling thread runs, a flag that all threads read.
+// Stopping long work, and telling how far it is: a poll that only the calling thread runs, a flag
+// that all threads read, a count that all threads add to.
 #pragma once
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <exception>
+#include <functional>
+#include <utility>
 
 namespace wsdhq {
 
@@ -14,9 +18,9 @@ struct Cancelled : std::exception {
 
 class Interrupt {
 public:
-    using Poll = bool (*)();  // true: stop
+    using Poll = std::function<bool()>;  // true: stop. Must not throw.
 
-    explicit Interrupt(Poll poll = nullptr) : poll_(poll), last_(Clock::now()) {}
+    explicit Interrupt(Poll poll = nullptr) : poll_(std::move(poll)), last_(Clock::now()) {}
 
     // Whether to stop. `is_caller`: this is the thread that started the work; only it polls, at
     // most twenty times a second.
@@ -39,11 +43,26 @@ public:
         }
     }
 
+    // Before the work: how many pieces it has. While it is done: how many more are finished.
+    void expect(std::size_t pieces) noexcept { expected_ = pieces; }
+    void advance(std::size_t pieces) noexcept {
+        done_.fetch_add(pieces, std::memory_order_relaxed);
+    }
+
+    // The part of the work that is done, 0 to 1. For the poll.
+    double part_done() const noexcept {
+        return expected_ == 0 ? 0.0
+                              : static_cast<double>(done_.load(std::memory_order_relaxed)) /
+                                    static_cast<double>(expected_);
+    }
+
 private:
     using Clock = std::chrono::steady_clock;
     Poll poll_;
     Clock::time_point last_;
     std::atomic<bool> stop_{false};
+    std::size_t expected_ = 0;
+    std::atomic<std::size_t> done_{0};
 };
 
 }  // namespace wsdhq

@@ -23,7 +23,7 @@ std::vector<double> noise_deviation(const CentredCodebooks& codebooks);
 // C + (T / M) e, the noise keyed by (seed, iteration, codebook, draw).
 std::vector<float> perturb_codebooks(CodebooksView codebooks, const std::vector<double>& deviation,
                                      double temperature, std::uint64_t seed,
-                                     std::uint32_t iteration);
+                                     std::uint32_t iteration, Interrupt& interrupt);
 
 // x + T e for one centred vector into `out`, the noise keyed by (key, iteration, draw); `key` is
 // the hash of the seed and the vector's own bytes. `scratch` holds dim draws.

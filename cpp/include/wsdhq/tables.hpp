@@ -146,7 +146,7 @@ private:
             rows[i] = table.data() + row * row_size + m * padded_size_;
         }
     }
-    void apply_metric(const float* metric, int threads);
+    void apply_metric(const float* metric, int threads, Interrupt& interrupt);
     void choose_units(double largest_pairwise);
     void pack_weighted();
     void fill_pairwise(const AlignedVector<float>& packed, const kernels::KernelTable& kernels,

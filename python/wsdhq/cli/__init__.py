@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 
 __all__ = ["main"]
+
+_INTERRUPTED = 130  # as shells have it
 
 # What each command needs beyond `import wsdhq.quant`.
 _NEEDED = ("typer", "rich", "matplotlib", "PIL", "torch", "gensim", "sklearn", "tomli_w")
@@ -30,4 +33,21 @@ def main() -> None:
             file=sys.stderr,
         )
         sys.exit(2)
+    except KeyboardInterrupt:
+        # While packages were being loaded; `run` sees to everything after it.
+        print("interrupted", file=sys.stderr)
+        status = _INTERRUPTED
+    if status == _INTERRUPTED:
+        _leave_at_once(status)
     sys.exit(status)
+
+
+def _leave_at_once(status: int) -> None:
+    """End the process without taking down the interpreter: with torch that takes seconds.
+
+    Files were seen to while the interruption passed the blocks that write them.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from wsdhq import __version__
-from wsdhq.cli.console import say, say_error, show_log
+from wsdhq.cli.console import say_error, say_interrupted, show_log
 from wsdhq.cli.lazy import LazyCommands
 
 __all__ = ["app", "run"]
@@ -40,7 +40,11 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def _options(
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print results and errors only.")
+        bool, typer.Option("--quiet", "-q", help="Print results and errors only, show no bars.")
+    ] = False,
+    verbose: Annotated[
+        bool,
+        typer.Option("--verbose", "-v", help="Tell, too, what each step of a fit does."),
     ] = False,
     version: Annotated[
         bool,
@@ -49,7 +53,9 @@ def _options(
         ),
     ] = False,
 ) -> None:
-    show_log(logging.WARNING if quiet else logging.INFO)
+    if quiet and verbose:
+        raise ValueError("expected at most one of --quiet and --verbose, got both")
+    show_log(logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO)
 
 
 def run() -> int:
@@ -79,7 +85,7 @@ def run() -> int:
         say_error(_with_advice(error))
         return _MISTAKE
     if status == _INTERRUPTED:
-        say("interrupted")
+        say_interrupted()
     if not arguments:
         return _MISTAKE
     return status if isinstance(status, int) else 0

@@ -21,8 +21,10 @@ __all__ = [
     "printable",
     "say",
     "say_error",
+    "say_interrupted",
     "say_skipped",
     "show_log",
+    "shows_bars",
 ]
 
 # Width of tables in files and pipes: a log is not cut at the 80 columns of no terminal.
@@ -54,18 +56,31 @@ class _LineHandler(logging.Handler):
 
 
 def show_log(level: int) -> None:
-    """Send the library's log to standard error from `level` on."""
+    """Send the library's log to standard error from `level` on; the quantiser's from DEBUG."""
     for handler in [each for each in _logger.handlers if isinstance(each, _LineHandler)]:
         _logger.removeHandler(handler)
     _logger.addHandler(_LineHandler())
     _logger.setLevel(level)
     # One line per alternation of the quantiser would drown the line per epoch.
-    logging.getLogger("wsdhq.quant").setLevel(logging.WARNING)
+    for_all = level < logging.INFO
+    logging.getLogger("wsdhq.quant").setLevel(level if for_all else logging.WARNING)
+
+
+def shows_bars() -> bool:
+    """Whether bars are wanted: not with --quiet. They are shown on a terminal only."""
+    return _logger.isEnabledFor(logging.INFO)
 
 
 def say(line: str) -> None:
     """Tell the user what was done; silent with --quiet."""
     _logger.info("%s", line)
+
+
+def say_interrupted() -> None:
+    """Tell that Ctrl-C ended the command, also where it came before the options were read."""
+    if not any(isinstance(each, _LineHandler) for each in _logger.handlers):
+        show_log(logging.INFO)
+    say("interrupted")
 
 
 def say_error(message: str) -> None:
@@ -87,7 +102,7 @@ def say_skipped(skipped: Sequence[SkippedImage], total: int) -> None:
 @contextmanager
 def bar_for(stage: str) -> Iterator[ProgressBar]:
     """A progress bar while one stage lasts; nothing where there is no terminal."""
-    with ProgressBar() as bar:
+    with ProgressBar(shows_bars()) as bar:
         bar.stage(stage)
         yield bar
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from wsdhq.cli.console import bar_for, print_table, say
+from wsdhq.cli.console import bar_for, print_table, say, shows_bars
 from wsdhq.cli.evaluate import print_evaluation
 from wsdhq.cli.options import Threads, about, check_folder_of
 from wsdhq.cli.run_evaluation import evaluate_run
@@ -55,7 +55,8 @@ def demo(
     with about("--out"), bar_for("drawing") as bar:
         world = render_world(folder, num_images, seed, config.image_size, progress=bar.advance_to)
     say("2/5 training a small network from their pixels and tags")
-    train_run(replace(config, images=str(world.images), tags=str(world.tags)), overwrite=True)
+    config = replace(config, images=str(world.images), tags=str(world.tags))
+    train_run(config, overwrite=True, progress=None if shows_bars() else False)
     say(f"3/5 indexing the codes in {index_file}")
     model = TrainedModel.load(run)
     index = _index(model, run, index_file)

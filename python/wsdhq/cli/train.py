@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from wsdhq.cli.console import say
+from wsdhq.cli.console import say, shows_bars
 from wsdhq.cli.options import Features, Images, Threads, about, one_input
 from wsdhq.cli.settings import read_settings
 from wsdhq.embed import TrainConfig
@@ -115,7 +115,8 @@ def train(
     config = TrainConfig(out=str(out), tags=str(tags), **{**begun, **settings})
     _check_out(out, resume, overwrite)
     try:
-        model = train_run(config, resume=resume, overwrite=overwrite)
+        bars = None if shows_bars() else False
+        model = train_run(config, resume=resume, overwrite=overwrite, progress=bars)
     except KeyboardInterrupt:
         if RunDirectory(out).file("checkpoint.safetensors").is_file():
             say(f"{out} holds the last whole epoch: --resume goes on from there")

@@ -25,7 +25,7 @@ from wsdhq.embed.config import TrainConfig
 
 __all__ = ["TrainingInputs", "as_batch", "read_inputs"]
 
-_logger = logging.getLogger("wsdhq")
+_logger = logging.getLogger("wsdhq.embed")
 _ROWS_PER_BLOCK = 8192
 
 

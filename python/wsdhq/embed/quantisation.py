@@ -54,6 +54,8 @@ def make_quantizer(
         "relaxation": config.relaxation,
         "seed": config.seed,
         "threads": config.threads,
+        # What trains and what encodes a collection has a bar of its own.
+        "verbose": False,
     }
     if codebooks is not None:
         return AdditiveQuantizer.from_codebooks(codebooks, **settings)

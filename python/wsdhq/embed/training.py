@@ -45,7 +45,7 @@ from wsdhq.embed.word_vectors import load_word_vectors, train_word_vectors
 
 __all__ = ["train"]
 
-_logger = logging.getLogger("wsdhq")
+_logger = logging.getLogger("wsdhq.embed")
 # Images shown to the backbone to find the scale of its features.
 _SCALING_SAMPLE = 1024
 

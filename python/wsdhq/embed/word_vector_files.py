@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 __all__ = ["FORMATS", "LoadedWords", "read_word_vectors"]
 
-_log = logging.getLogger("wsdhq")
+_log = logging.getLogger("wsdhq.embed")
 
 Wanted = frozenset[str] | None
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wsdhq.quant import AdditiveQuantizer, AQDIndex
+from wsdhq.quant.arrays import rows_per_chunk
 from wsdhq.quant.validation import as_float32, as_vectors
 
 __all__ = ["from_faiss", "to_faiss"]
@@ -22,8 +23,6 @@ __all__ = ["from_faiss", "to_faiss"]
 # Codes of 8 bits are bytes, which is what both sides store; smaller codebooks are padded.
 _NUM_BITS = 8
 _CODEBOOK_SIZE = 256
-# Codes that are on their way at a time.
-_CHUNK = 1 << 18
 
 
 def to_faiss(index: AQDIndex, centroids: ArrayLike | None = None) -> Any:
@@ -66,14 +65,16 @@ def to_faiss(index: AQDIndex, centroids: ArrayLike | None = None) -> Any:
             'index: faiss has no cosine for additive codes, expected similarity "ip" or "l2"; '
             "with vectors and queries of unit norm, l2 ranks nearly the same"
         )
+    # As it is now, whatever is changed meanwhile; with the codebooks that its codes are of, even
+    # if its quantiser was fitted again.
+    index = index.copy()
+    quantizer = AdditiveQuantizer.from_codebooks(index._codebooks, threads=index.quantizer.threads)
     if centroids is None:
-        return _flat(faiss, index)
-    coarse = as_float32(as_vectors(centroids, "centroids", index.quantizer.dim), "centroids")
+        return _flat(faiss, index, quantizer)
+    coarse = as_float32(as_vectors(centroids, "centroids", quantizer.dim), "centroids")
     if len(coarse) == 0:
         raise ValueError("centroids: expected at least one, got none")
-    if not np.isfinite(coarse).all():
-        raise ValueError("centroids: expected finite values")
-    return _inverted_file(faiss, index, np.ascontiguousarray(coarse))
+    return _inverted_file(faiss, index, quantizer, coarse)
 
 
 def from_faiss(index: Any) -> AQDIndex:
@@ -133,28 +134,24 @@ def from_faiss(index: Any) -> AQDIndex:
     made = AQDIndex(AdditiveQuantizer.from_codebooks(codebooks), similarities[found.metric_type])
     # Behind each code stands, for L2, its norm, which an AQDIndex makes itself.
     stored = _view(faiss, found.codes).reshape(found.ntotal, found.code_size)
-    for first in range(0, found.ntotal, _CHUNK):
-        part = slice(first, first + _CHUNK)
-        codes = np.ascontiguousarray(stored[part, : quantizer.M])
-        made.add(codes, None if ids is None else ids[part])
+    made.add(stored[:, : quantizer.M], ids)
     return made
 
 
-def _flat(faiss: Any, index: AQDIndex) -> Any:
-    num_codebooks, _, dim = index.quantizer.codebooks.shape
+def _flat(faiss: Any, index: AQDIndex, quantizer: AdditiveQuantizer) -> Any:
+    num_codebooks, _, dim = quantizer.codebooks.shape
     made = faiss.IndexLocalSearchQuantizer(
         dim, num_codebooks, _NUM_BITS, *_kind(faiss, index.similarity)
     )
-    _give_codebooks(faiss, made, index)
-    ids = index.ids
+    _give_codebooks(faiss, made, quantizer)
     wrapped = made
-    if not np.array_equal(ids, np.arange(len(ids))):
+    if not _are_positions(index.ids):
         wrapped = faiss.IndexIDMap2(made)
         # The wrapper, not Python, frees what it wraps.
         made.this.disown()
         wrapped.own_fields = True
-    for part, codes in index.batches(_CHUNK):
-        payload = _payload(index, codes)
+    for part, codes in index.batches(rows_per_chunk(4 * dim)):
+        payload = _payload(index, quantizer, codes)
         if wrapped is made:
             made.add_sa_codes(payload)
         else:
@@ -162,8 +159,10 @@ def _flat(faiss: Any, index: AQDIndex) -> Any:
     return wrapped
 
 
-def _inverted_file(faiss: Any, index: AQDIndex, centroids: NDArray[np.float32]) -> Any:
-    num_codebooks, _, dim = index.quantizer.codebooks.shape
+def _inverted_file(
+    faiss: Any, index: AQDIndex, quantizer: AdditiveQuantizer, centroids: NDArray[np.float32]
+) -> Any:
+    num_codebooks, _, dim = quantizer.codebooks.shape
     metric, search_type = _kind(faiss, index.similarity)
     coarse = faiss.IndexFlat(dim, metric)
     coarse.add(centroids)
@@ -173,11 +172,11 @@ def _inverted_file(faiss: Any, index: AQDIndex, centroids: NDArray[np.float32]) 
     coarse.this.disown()
     made.own_fields = True
     made.by_residual = False
-    _give_codebooks(faiss, made, index)
-    for part, codes in index.batches(_CHUNK):
-        _, lists = coarse.search(index.quantizer.decode(codes), 1)
+    _give_codebooks(faiss, made, quantizer)
+    for part, codes in index.batches(rows_per_chunk(4 * dim)):
+        _, lists = coarse.search(quantizer.decode(codes), 1)
         numbers = lists[:, 0].astype("<i8").view(np.uint8).reshape(-1, 8)
-        row = [numbers[:, : made.coarse_code_size()], _payload(index, codes)]
+        row = [numbers[:, : made.coarse_code_size()], _payload(index, quantizer, codes)]
         made.add_sa_codes(np.ascontiguousarray(np.hstack(row)), part)
     return made
 
@@ -188,8 +187,18 @@ def _kind(faiss: Any, similarity: str) -> tuple[int, int]:
     return faiss.METRIC_L2, faiss.AdditiveQuantizer.ST_norm_float
 
 
-def _give_codebooks(faiss: Any, made: Any, index: AQDIndex) -> None:
-    codebooks = index.quantizer.codebooks
+def _are_positions(ids: NDArray[np.int64]) -> bool:
+    """Whether ids are 0 .. len - 1."""
+    step = rows_per_chunk(ids.itemsize)
+    return all(
+        np.array_equal(part, np.arange(first, first + len(part)))
+        for first in range(0, len(ids), step)
+        for part in (ids[first : first + step],)
+    )
+
+
+def _give_codebooks(faiss: Any, made: Any, quantizer: AdditiveQuantizer) -> None:
+    codebooks = quantizer.codebooks
     num_codebooks, codebook_size, dim = codebooks.shape
     padded = np.zeros((num_codebooks, _CODEBOOK_SIZE, dim), np.float32)
     padded[:, :codebook_size] = codebooks
@@ -197,11 +206,13 @@ def _give_codebooks(faiss: Any, made: Any, index: AQDIndex) -> None:
     made.lsq.is_trained = made.is_trained = True
 
 
-def _payload(index: AQDIndex, codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _payload(
+    index: AQDIndex, quantizer: AdditiveQuantizer, codes: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
     """What faiss stores: the code, and for l2 behind it the squared norm of the reconstruction."""
     if index.similarity == "ip":
         return codes
-    rebuilt = index.quantizer.decode(codes).astype(np.float64)
+    rebuilt = quantizer.decode(codes).astype(np.float64)
     norms = np.einsum("nd,nd->n", rebuilt, rebuilt).astype(np.float32)
     return np.hstack([codes, norms[:, None].view(np.uint8)])
 

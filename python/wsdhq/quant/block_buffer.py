@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsdhq.quant.rows import BLOCK_SIZE, TABLE_SIZE, Blocks, chunks
+from wsdhq.quant.validation import CodeMatrix
 
 __all__ = ["BlockBuffer", "Norms"]
 
@@ -49,7 +50,7 @@ class BlockBuffer:
         """Bytes of the arrays, room to spare included."""
         return self._blocks.nbytes + self._edges.nbytes
 
-    def append(self, codes: NDArray[np.uint8], norms: Norms) -> None:
+    def append(self, codes: CodeMatrix, norms: Norms) -> None:
         """Write codes (n, num_codebooks), and the bins of their norms, behind those there are."""
         if len(self._edges) == 0:
             for first, end in chunks(len(codes)):
@@ -77,7 +78,7 @@ class BlockBuffer:
             self._write(self._size + first, np.column_stack([codes[first:end], bins]))
         self._size = size
 
-    def replace(self, positions: NDArray[np.int64], codes: NDArray[np.uint8], norms: Norms) -> None:
+    def replace(self, positions: NDArray[np.int64], codes: CodeMatrix, norms: Norms) -> None:
         """Write codes (n, num_codebooks), and the bins of their norms, over those at positions.
 
         In place: only for a buffer of which no Blocks were given out.

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wsdhq import _core
+from wsdhq.quant.progress import Progress, Tell, check_verbose
 from wsdhq.quant.threads import resolve_threads
 from wsdhq.quant.validation import (
+    CodeMatrix,
     FloatMatrix,
+    as_code_rows,
     as_codebooks,
-    as_codes,
     as_integer,
     as_metric,
     as_vectors,
@@ -36,8 +39,8 @@ def check_relaxation(value: object) -> str:
     """Give the core's name of a relaxation; ValueError lists the known ones."""
     if value is None:
         return "none"
-    if value in ("codebooks", "data"):
-        return str(value)
+    if isinstance(value, str) and value in ("codebooks", "data"):
+        return value
     raise ValueError(f'relaxation: expected "codebooks", "data" or None, got {value!r}')
 
 
@@ -51,7 +54,7 @@ def check_beam_width(value: object, *, warm: bool) -> int:
 def encode_chunks(
     encoder: _core.Encoder,
     vectors: FloatMatrix,
-    codes: NDArray[np.uint8] | None,
+    codes: CodeMatrix | None,
     num_codebooks: int,
     *,
     iterations: int,
@@ -60,17 +63,28 @@ def encode_chunks(
     beam_width: int,
     threads: int,
     perturb: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None = None,
+    tell: Tell | None = None,
 ) -> NDArray[np.uint8]:
-    """Encode checked arguments, or what `perturb` makes of each chunk; see `icm_encode`."""
+    """Encode checked arguments, or what `perturb` makes of each chunk; see `icm_encode`.
+
+    `tell` is told how many vectors are done, twenty times a second at most.
+    """
     out = np.empty((len(vectors), num_codebooks), np.uint8)
     for first, last, chunk in float32_chunks(vectors, "X"):
         start = None if codes is None else codes[first:last]
         if perturb is not None:
             chunk = perturb(chunk)
+        within = None if tell is None else partial(_tell_part, tell, first, last)
         out[first:last] = encoder.encode(
-            chunk, start, iterations, relaxation, seed, beam_width, threads
+            chunk, start, iterations, relaxation, seed, beam_width, threads, within
         )
+        if tell is not None:
+            tell(last)
     return out
+
+
+def _tell_part(tell: Tell, first: int, last: int, part: float) -> None:
+    tell(first + part * (last - first))
 
 
 def icm_encode(
@@ -84,6 +98,7 @@ def icm_encode(
     seed: int = 0,
     beam_width: int | None = None,
     threads: int | None = None,
+    verbose: bool | None = None,
 ) -> NDArray[np.uint8]:
     """Codes of vectors by iterated conditional modes.
 
@@ -93,7 +108,8 @@ def icm_encode(
     Parameters
     ----------
     X : array (num_vectors, dim) of float16, float32 or float64
-        Any stride or byte order; a memory map is read in chunks. Computed in float32.
+        Any stride or byte order; a memory map is read in chunks. Computed in float32. Arrays of
+        other libraries: see `AdditiveQuantizer`.
     codebooks : array (num_codebooks, codebook_size, dim) of float
         codebook_size from 1 to 256.
     codes : array (num_vectors, num_codebooks) of uint8, optional
@@ -115,6 +131,8 @@ def icm_encode(
         from them alone, and more from them and from a beam: the better end counts.
     threads : int, optional
         At least 1; None uses every core. The GIL is released; the result does not depend on it.
+    verbose : bool, optional
+        Whether a bar shows how far it is, as in `AdditiveQuantizer`.
 
     Returns
     -------
@@ -136,18 +154,22 @@ def icm_encode(
     start = (
         None
         if codes is None
-        else as_codes(codes, "codes", num_codebooks, codebook_size, len(vectors))
+        else as_code_rows(codes, "codes", num_codebooks, codebook_size, len(vectors))
     )
     count = resolve_threads(threads)
+    check_verbose(verbose)
     encoder = _core.Encoder(checked_codebooks, as_metric(metric, dim), count)
-    return encode_chunks(
-        encoder,
-        vectors,
-        start,
-        num_codebooks,
-        iterations=as_integer(iterations, "iterations", 0, MOST_ITERATIONS),
-        relaxation=check_relaxation(relaxation),
-        seed=as_integer(seed, "seed", 0, MOST_SEED),
-        beam_width=check_beam_width(beam_width, warm=start is not None),
-        threads=count,
-    )
+    with Progress(verbose) as progress:
+        progress.stage("encode", len(vectors), " vectors")
+        return encode_chunks(
+            encoder,
+            vectors,
+            start,
+            num_codebooks,
+            iterations=as_integer(iterations, "iterations", 0, MOST_ITERATIONS),
+            relaxation=check_relaxation(relaxation),
+            seed=as_integer(seed, "seed", 0, MOST_SEED),
+            beam_width=check_beam_width(beam_width, warm=start is not None),
+            threads=count,
+            tell=progress.move_to,
+        )

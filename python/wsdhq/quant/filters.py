@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wsdhq import _core
+from wsdhq.quant.arrays import as_rows
 from wsdhq.quant.ids import Interval, as_ids
 from wsdhq.quant.rows import BLOCK_SIZE, Blocks, Rows
 
@@ -55,14 +56,14 @@ def chosen_positions(allowed: ArrayLike | range, rows: Rows) -> Chosen:
         if allowed.step != 1:
             raise ValueError(f"allowed: expected a range of step 1, got {allowed}")
         return rows.ids.within(allowed.start, max(allowed.start, allowed.stop))
-    array = np.asarray(allowed)
+    array = np.asarray(as_rows(allowed, "allowed"))
     if array.size == 0 and not isinstance(allowed, np.ndarray):
         return Interval(0, 0)
     if array.dtype == np.bool_:
         if array.shape != (len(rows),):
             raise ValueError(f"allowed: expected a mask of shape ({len(rows)},), got {array.shape}")
         return np.ascontiguousarray(array)
-    positions = rows.ids.positions_of(as_ids(array, "allowed"))
+    positions = rows.ids.positions_of(as_ids(array, "allowed"), "allowed")
     return positions if (positions[1:] > positions[:-1]).all() else np.unique(positions)
 
 

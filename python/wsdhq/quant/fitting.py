@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
+import time
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,8 +14,9 @@ from numpy.typing import NDArray
 from wsdhq import _core
 from wsdhq.quant.encoding import encode_chunks
 from wsdhq.quant.initialise import residual_codebooks, slice_codebooks
+from wsdhq.quant.progress import Progress, Tell, report
 from wsdhq.quant.statistics import CodeStatistics
-from wsdhq.quant.validation import FloatMatrix, float32_chunks
+from wsdhq.quant.validation import CodeMatrix, FloatMatrix, float32_chunks
 
 __all__ = ["fit_codebooks", "mean_distortion"]
 
@@ -42,15 +45,9 @@ def fit_codebooks(
     ridge: float | None,
     seed: int,
     threads: int,
+    verbose: bool | None,
 ) -> tuple[NDArray[np.float32], list[dict[str, Any]]]:
     """Learn codebooks from checked arguments; see `AdditiveQuantizer.fit`.
-
-    Iteration i solves for the codebooks, adds noise of temperature T(i) = sqrt(1 - i / I) to them
-    ("codebooks") or to the vectors ("data"), and encodes anew (LSQ++; Martinez et al., ECCV 2018).
-    The ridge of the solve falls from `SHRINKAGE` of the mean use of a codeword to `ridge`: as it
-    prefers many codewords of like size to few large ones, the codebooks, of which residual
-    quantisation makes each smaller than the one before, come to share the work. In the last
-    `SETTLING` iterations there is neither.
 
     Returns
     -------
@@ -59,9 +56,62 @@ def fit_codebooks(
     history : list of dict
         See `AdditiveQuantizer.history`.
     """
+    begun = time.perf_counter()
+    report(
+        verbose,
+        "fit: %d vectors of %d dimensions, %d codebooks of %d codewords, %d iterations; "
+        "threads %d, SIMD level %s",
+        *vectors.shape, num_codebooks, codebook_size, iterations, threads,
+        _core.active_simd_level(),
+    )  # fmt: skip
+    with Progress(verbose) as progress:
+        codebooks, history = _alternate(
+            vectors, codes, num_codebooks=num_codebooks, codebook_size=codebook_size,
+            metric=metric, init=init, iterations=iterations, relaxation=relaxation, ridge=ridge,
+            seed=seed, threads=threads, progress=progress,
+        )  # fmt: skip
+    seconds = time.perf_counter() - begun
+    if history:
+        least = history[-1]["distortion"]
+        report(
+            verbose, "fit: distortion %.6g after %d iterations, %.1f s", least, iterations, seconds
+        )
+    else:
+        report(verbose, "fit: codebooks to start from, without iterations, %.1f s", seconds)
+    return codebooks, history
+
+
+def _alternate(
+    vectors: FloatMatrix,
+    codes: NDArray[np.uint8] | None,
+    *,
+    num_codebooks: int,
+    codebook_size: int,
+    metric: NDArray[np.float32] | None,
+    init: str,
+    iterations: int,
+    relaxation: str,
+    ridge: float | None,
+    seed: int,
+    threads: int,
+    progress: Progress,
+) -> tuple[NDArray[np.float32], list[dict[str, Any]]]:
+    """Alternate between codes and codebooks.
+
+    Iteration i solves for the codebooks, adds noise of temperature T(i) = sqrt(1 - i / I) to them
+    ("codebooks") or to the vectors ("data"), and encodes anew (LSQ++; Martinez et al., ECCV 2018).
+    The ridge of the solve falls from `SHRINKAGE` of the mean use of a codeword to `ridge`: as it
+    prefers many codewords of like size to few large ones, the codebooks, of which residual
+    quantisation makes each smaller than the one before, come to share the work. In the last
+    `SETTLING` iterations there is neither. Arguments and results as `fit_codebooks`.
+    """
 
     def encode(
-        codebooks: NDArray[np.float32], start: NDArray[np.uint8] | None, i: int, heat: float
+        codebooks: NDArray[np.float32],
+        start: NDArray[np.uint8] | None,
+        i: int,
+        heat: float,
+        tell: Tell | None = None,
     ) -> NDArray[np.uint8]:
         if heat > 0 and relaxation == "codebooks":
             codebooks = _core.perturb_codebooks(codebooks, heat, seed, i)
@@ -74,11 +124,13 @@ def fit_codebooks(
         return encode_chunks(
             _core.Encoder(codebooks, metric, threads), vectors, start, num_codebooks,
             iterations=FIT_SWEEPS, relaxation="none", seed=_seed_of(seed, i),
-            beam_width=FIT_BEAM_WIDTH, threads=threads, perturb=perturb,
+            beam_width=FIT_BEAM_WIDTH, threads=threads, perturb=perturb, tell=tell,
         )  # fmt: skip
 
     def solve(codes: NDArray[np.uint8], ridge: float | None) -> tuple[NDArray[np.float32], int]:
-        statistics = CodeStatistics(num_codebooks, codebook_size, vectors.shape[1], threads)
+        statistics = CodeStatistics(
+            num_codebooks, codebook_size, vectors.shape[1], threads, verbose=False
+        )
         statistics.update(vectors, codes)
         # The ridge is to shrink what tells codewords apart, not the mean of the vectors.
         mean = statistics.sums[0].sum(axis=0) / len(vectors)
@@ -92,8 +144,12 @@ def fit_codebooks(
 
     if codes is None:
         start = residual_codebooks if init == "residual" else slice_codebooks
-        best = start(vectors, num_codebooks, codebook_size, metric, seed, threads)
-        current = encode(best, None, 0, 0.0) if iterations else None
+        progress.stage("fit: start", num_codebooks, " codebooks")
+        best = start(
+            vectors, num_codebooks, codebook_size, metric, seed, threads, tell=progress.move_to
+        )
+        progress.stage("fit: first codes", len(vectors), " vectors")
+        current = encode(best, None, 0, 0.0, progress.move_to) if iterations else None
     else:
         best, _ = solve(codes, ridge)
         current = codes
@@ -104,21 +160,28 @@ def fit_codebooks(
     annealed = max(iterations - SETTLING, 0)
     most_shrinkage = SHRINKAGE[relaxation] * len(vectors) / codebook_size
     history: list[dict[str, Any]] = []
+    progress.stage("fit", iterations, "it")
     for i in range(iterations):
         left = 1 - i / annealed if i < annealed else 0.0
         shrinkage = most_shrinkage * left
         codebooks, reseeded = solve(current, shrinkage + (ridge or 0.0) if shrinkage else ridge)
         heat = math.sqrt(1 - (i + 1) / annealed) if i < annealed and relaxation != "none" else 0.0
-        current = encode(codebooks, None if heat else current, i + 1, heat)
+        tell = partial(_tell_share, progress.move_to, i, len(vectors))
+        current = encode(codebooks, None if heat else current, i + 1, heat, tell)
         distortion = mean_distortion(vectors, current, codebooks, metric, threads)
         if distortion <= least:
             best, best_codes, least = codebooks, current, distortion
         history.append({"iteration": i, "distortion": least, "reseeded": reseeded})
-        logger.info(
+        progress.move_to(i + 1, distortion=least)
+        logger.debug(
             "iteration %d of %d: distortion %.6g, the least so far %.6g, %d codewords re-seeded",
             i + 1, iterations, distortion, least, reseeded,
         )  # fmt: skip
     return solve(best_codes, ridge)[0], history
+
+
+def _tell_share(tell: Tell, iteration: int, num_vectors: int, done: float) -> None:
+    tell(iteration + done / num_vectors)
 
 
 def _seed_of(seed: int, iteration: int) -> int:
@@ -127,10 +190,11 @@ def _seed_of(seed: int, iteration: int) -> int:
 
 def mean_distortion(
     vectors: FloatMatrix,
-    codes: NDArray[np.uint8],
+    codes: CodeMatrix,
     codebooks: NDArray[np.float32],
     metric: NDArray[np.float32] | None,
     threads: int,
+    tell: Tell | None = None,
 ) -> float:
     """Mean of (x - x^)^T metric (x - x^), in double; nan for no vectors."""
     if len(vectors) == 0:
@@ -140,6 +204,8 @@ def mean_distortion(
         error = chunk - _core.decode(codebooks, codes[first:last], threads)
         weighted = error if metric is None else error @ metric
         total += float(np.einsum("nd,nd->", error, weighted, dtype=np.float64))
+        if tell is not None:
+            tell(last)
     return total / len(vectors)
 
 

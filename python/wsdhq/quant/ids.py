@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from wsdhq.quant.arrays import as_rows
+
 __all__ = ["MOST_ID", "Ids", "Interval", "as_ids", "check_distinct", "check_next_id"]
 
 # One more must still be an int64.
@@ -29,7 +31,7 @@ class Interval(NamedTuple):
 
 def as_ids(value: ArrayLike, name: str) -> NDArray[np.int64]:
     """Check ids that a user gave: one dimension of integers, 0 .. MOST_ID."""
-    array = np.asarray(value)
+    array = np.asarray(as_rows(value, name))
     if array.size == 0 and array.ndim == 1 and not isinstance(value, np.ndarray):
         array = array.astype(np.int64)
     if array.dtype.kind not in "iu":
@@ -181,6 +183,8 @@ class Ids:
 
     def at(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
         """Ids at positions, of any shape; -1 stays."""
+        if len(self._spans) == 1:
+            return np.where(positions < 0, -1, self._spans[0].at(positions))
         result = np.full(positions.shape, -1, np.int64)
         which = np.searchsorted(self._starts, positions, side="right") - 1
         for i in np.unique(which[which >= 0]):
@@ -208,11 +212,11 @@ class Ids:
             positions[found] = places[found] + start
         return positions
 
-    def positions_of(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Positions of ids; ValueError naming the first that is not there."""
+    def positions_of(self, ids: NDArray[np.int64], name: str = "ids") -> NDArray[np.int64]:
+        """Positions of ids; ValueError naming the argument and the first that is not there."""
         positions = self.find(ids)
         if len(positions) and int(positions.min()) < 0:
-            raise ValueError(f"ids: id {ids[np.argmin(positions)]} is not in the index")
+            raise ValueError(f"{name}: id {ids[np.argmin(positions)]} is not in the index")
         return positions
 
     def check_new(self, ids: NDArray[np.int64]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wsdhq import _core
+from wsdhq.quant.arrays import as_rows
 from wsdhq.quant.block_buffer import Norms
 from wsdhq.quant.filters import (
     chosen_positions,
@@ -25,7 +27,13 @@ from wsdhq.quant.quantizer import AdditiveQuantizer
 from wsdhq.quant.row_store import RowStore, chosen_rows
 from wsdhq.quant.rows import Rows, empty_rows
 from wsdhq.quant.threads import resolve_threads
-from wsdhq.quant.validation import as_codes, as_float32, as_integer, as_vectors
+from wsdhq.quant.validation import (
+    CodeMatrix,
+    as_code_rows,
+    as_float32,
+    as_integer,
+    as_vectors,
+)
 
 __all__ = ["AQDIndex", "Similarity"]
 
@@ -43,7 +51,8 @@ class AQDIndex:
     Parameters
     ----------
     quantizer : AdditiveQuantizer
-        Fitted. The index keeps a reference to its codebooks.
+        Fitted. The index keeps a copy that shares its codebooks: to fit it again later changes
+        nothing here.
     similarity : "ip", "l2" or "cosine"
         Of the query and the reconstruction x^: q . x^, -|q - x^|^2, or q . x^ / (|q| |x^|) (0
         where a norm is 0). Larger is better for each. The quantiser's metric plays no part.
@@ -65,11 +74,11 @@ class AQDIndex:
             )
         if similarity not in ("ip", "l2", "cosine"):
             raise ValueError(f'similarity: expected "ip", "l2" or "cosine", got {similarity!r}')
-        self.quantizer = quantizer
+        self.quantizer = copy.copy(quantizer)
         self.similarity = similarity
         self._codebooks = quantizer.codebooks
         self._searcher = _core.Searcher(self._codebooks, similarity)
-        self._store = RowStore(empty_rows(quantizer.num_codebooks, similarity != "ip"))
+        self._store = RowStore(empty_rows(len(self._codebooks), similarity != "ip"))
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -92,11 +101,13 @@ class AQDIndex:
             return False
         return bool(self._rows.ids.find(np.array([id], np.int64))[0] >= 0)
 
+    def __copy__(self) -> AQDIndex:
+        return self.copy()
+
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
-        # A copy that shared the room to spare would write over what the original adds.
         del state["_searcher"], state["_store"]
-        return {**state, "rows": self._rows}
+        return {**state, "rows": self._rows.in_memory()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._store = RowStore(state.pop("rows"))
@@ -185,7 +196,7 @@ class AQDIndex:
 
     def add(
         self, codes: ArrayLike, ids: ArrayLike | None = None, threads: int | None = None
-    ) -> None:
+    ) -> NDArray[np.int64]:
         """Add codes after those already there.
 
         Parameters
@@ -196,6 +207,11 @@ class AQDIndex:
             Not negative, all different and none in the index yet.
         threads : int, optional
 
+        Returns
+        -------
+        ndarray (num_vectors,) int64
+            The ids, also those given here.
+
         Raises
         ------
         TypeError, ValueError
@@ -205,13 +221,13 @@ class AQDIndex:
         checked = self._as_codes(codes)
         if ids is not None:
             ids = self._as_ids(ids, len(checked))
-        self._store.append(checked, ids, norms)
+        return _read_only(self._store.append(checked, ids, norms))
 
     def add_vectors(
         self, X: ArrayLike, ids: ArrayLike | None = None, threads: int | None = None
-    ) -> None:
+    ) -> NDArray[np.int64]:
         """Encode vectors (num_vectors, dim) with the quantiser and add their codes; see `add`."""
-        self.add(self._encode(X, ids, threads), ids, threads)
+        return self.add(self._encode(X, ids, threads), ids, threads)
 
     def update(self, codes: ArrayLike, ids: ArrayLike, threads: int | None = None) -> None:
         """Give vectors that are in the index other codes; their positions stay.
@@ -438,9 +454,8 @@ class AQDIndex:
         return self._store.rows
 
     def _with_rows(self, rows: Rows) -> AQDIndex:
-        index = type(self)(self.quantizer, self.similarity)
-        # The quantiser may have been fitted again since.
-        index._codebooks, index._searcher = self._codebooks, self._searcher
+        index = object.__new__(type(self))
+        index.__dict__.update(self.__dict__)  # codebooks and searcher never change
         index._store = RowStore(rows)
         return index
 
@@ -461,17 +476,17 @@ class AQDIndex:
         return self.quantizer.encode(vectors, threads=threads)
 
     def _check_quantizer(self) -> None:
-        """Raise if the quantiser was fitted again: its codes would mean other vectors here."""
+        """Raise if the index's own quantiser was fitted again: its codes would mean others here."""
         now = self.quantizer.codebooks
         if now is not self._codebooks and not np.array_equal(now, self._codebooks):
             raise ValueError(
-                "quantizer: it was fitted again after this index was made; the codes in the index "
-                "are of its former codebooks: make a new index"
+                "quantizer: that of the index was fitted again; the codes in the index are of its "
+                "former codebooks: make a new index"
             )
 
-    def _as_codes(self, codes: ArrayLike) -> NDArray[np.uint8]:
+    def _as_codes(self, codes: ArrayLike) -> CodeMatrix:
         m, k, _ = self._codebooks.shape
-        return as_codes(codes, "codes", m, k)
+        return as_code_rows(codes, "codes", m, k)
 
     def _as_ids(self, ids: ArrayLike, count: int) -> NDArray[np.int64]:
         # Copied: what the caller does with theirs later must not change the index.
@@ -492,7 +507,7 @@ def _read_only(array: NDArray[Any]) -> NDArray[Any]:
 
 def _as_widths(k: int | ArrayLike, num_queries: int) -> tuple[int, NDArray[np.int64] | None]:
     """The largest k, and each query's if they were given one by one."""
-    array = np.asarray(k)
+    array = np.asarray(as_rows(k, "k"))
     if array.ndim == 0:
         return as_integer(k, "k", 0, MOST_RESULTS), None
     if array.dtype.kind not in "iu":

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wsdhq import _core
+from wsdhq.quant.progress import Tell
 from wsdhq.quant.statistics import CodeStatistics
 from wsdhq.quant.validation import FloatMatrix, as_float32
 
@@ -21,6 +23,24 @@ def sample_rows(num_rows: int, most: int, generator: np.random.Generator) -> NDA
     return np.sort(generator.choice(num_rows, most, replace=False)).astype(np.int64)
 
 
+def _take_rows(vectors: FloatMatrix, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """A copy of some rows, in pieces: each row of a file may be a page to read."""
+    taken = np.empty((len(rows), vectors.shape[1]), np.float32)
+    for first in range(0, len(rows), 1024):
+        part = rows[first : first + 1024]
+        try:
+            taken[first : first + 1024] = as_float32(vectors[part], "X")
+        except ValueError:
+            for row in part:
+                as_float32(vectors[row : row + 1], "X", int(row))  # names the row as the user does
+            raise
+    return taken
+
+
+def _tell_from(tell: Tell, begun: int, part: float) -> None:
+    tell(begun + part)
+
+
 def k_means(
     X: NDArray[np.float32],
     codebook_size: int,
@@ -28,17 +48,22 @@ def k_means(
     generator: np.random.Generator,
     iterations: int,
     threads: int,
+    tell: Tell | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """Lloyd's algorithm, which is additive quantisation with one codebook.
 
     Returns centroids (codebook_size, dim) float32 and the assignment (num_vectors, 1) uint8.
-    A cluster that loses all its vectors takes the vector furthest from its centroid.
+    A cluster that loses all its vectors takes the vector furthest from its centroid. `tell` is told
+    the part of the iterations that is done.
     """
     chosen = generator.permutation(len(X))[:codebook_size]
     centroids = np.resize(X[chosen], (codebook_size, X.shape[1])).astype(np.float32)
     codes = _assign(X, centroids, metric, threads)
-    for _ in range(iterations):
-        statistics = CodeStatistics(1, codebook_size, X.shape[1], threads).update(X, codes)
+    for i in range(iterations):
+        if tell is not None:
+            tell(i / iterations)
+        statistics = CodeStatistics(1, codebook_size, X.shape[1], threads, verbose=False)
+        statistics.update(X, codes)
         counts = np.diagonal(statistics.histogram[0, :, 0, :])
         used = counts > 0
         centroids = centroids.copy()
@@ -74,6 +99,7 @@ def residual_codebooks(
     threads: int,
     most_rows: int = 65_536,
     iterations: int = 10,
+    tell: Tell | None = None,
 ) -> NDArray[np.float32]:
     """Codebooks by k-means on what the codebooks before them left (residual quantisation).
 
@@ -84,6 +110,8 @@ def residual_codebooks(
         Larger inputs are sampled to this many rows.
     iterations : int
         Most k-means iterations per codebook.
+    tell : callable, optional
+        Told how many codebooks are done.
 
     Returns
     -------
@@ -91,7 +119,7 @@ def residual_codebooks(
         A function of the vectors and the seed.
     """
     rows = sample_rows(len(vectors), most_rows, np.random.default_rng([seed, 0]))
-    residual = as_float32(np.asarray(vectors[rows]), "X").copy()
+    residual = _take_rows(vectors, rows)
     codebooks = np.empty((num_codebooks, codebook_size, residual.shape[1]), np.float32)
     for m in range(num_codebooks):
         centroids, codes = k_means(
@@ -101,6 +129,7 @@ def residual_codebooks(
             np.random.default_rng([seed, 1, m]),
             iterations,
             threads,
+            None if tell is None else partial(_tell_from, tell, m),
         )
         codebooks[m] = centroids
         residual -= centroids[codes[:, 0]]
@@ -116,6 +145,7 @@ def slice_codebooks(
     threads: int,
     most_rows: int = 65_536,
     iterations: int = 10,
+    tell: Tell | None = None,
 ) -> NDArray[np.float32]:
     """Codebooks by k-means on equal slices of the dimensions (product quantisation).
 
@@ -134,7 +164,7 @@ def slice_codebooks(
             f"codebooks for {dim} dimensions"
         )
     rows = sample_rows(len(vectors), most_rows, np.random.default_rng([seed, 0]))
-    sample = as_float32(np.asarray(vectors[rows]), "X")
+    sample = _take_rows(vectors, rows)
     codebooks = np.zeros((num_codebooks, codebook_size, dim), np.float32)
     edges = np.linspace(0, dim, num_codebooks + 1).astype(int)
     for m, (first, last) in enumerate(pairwise(edges)):
@@ -145,5 +175,6 @@ def slice_codebooks(
             np.random.default_rng([seed, 1, m]),
             iterations,
             threads,
+            None if tell is None else partial(_tell_from, tell, m),
         )
     return codebooks

@@ -14,6 +14,7 @@ import safetensors
 from numpy.typing import NDArray
 
 from wsdhq._files import atomic_path
+from wsdhq.quant.progress import Progress
 
 __all__ = ["read_tensors", "write_tensors"]
 
@@ -21,7 +22,10 @@ __all__ = ["read_tensors", "write_tensors"]
 # ascend by one are not written. All are read.
 FORMAT_VERSIONS = {"quantizer": 1, "index": 3}
 
+# Bytes that are read, written or summed between two looks for Ctrl-C, and that may wait to reach
+# the disk: were they more, the last of them would be waited for in one call.
 _CHUNK_BYTES = 16 << 20
+_SYNCHRONISED_BYTES = 64 << 20
 
 
 def write_tensors(
@@ -29,11 +33,13 @@ def write_tensors(
     kind: str,
     tensors: dict[str, NDArray[Any]],
     settings: dict[str, Any],
+    verbose: bool | None = None,
 ) -> None:
     """Write arrays and JSON-able settings to one safetensors file, whole or not at all.
 
     Written here and not by safetensors, which copies every array first: an index that is mapped
-    from a file may be larger than memory. The same content gives the same bytes.
+    from a file may be larger than memory. The same content gives the same bytes. `verbose` is that
+    of `AdditiveQuantizer`.
     """
     metadata = {
         "format": f"wsdhq.{kind}",
@@ -51,13 +57,25 @@ def write_tensors(
         }
     sums = dict.fromkeys(tensors, "0" * 8)
     sums["/settings"] = _crc_text(zlib.crc32(metadata["settings"].encode()))
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
+    with (
+        atomic_path(path) as temporary,
+        temporary.open("wb") as file,
+        Progress(verbose) as progress,
+    ):
+        progress.stage("save", end, "B")
+        done = synchronised = 0
         file.write(_header(entries, metadata, sums))
         for name, array in tensors.items():
             crc = 0
             for part in _byte_chunks(array):
                 crc = zlib.crc32(part, crc)
                 file.write(part)
+                done += len(part)
+                progress.move_to(done)
+                if done - synchronised >= _SYNCHRONISED_BYTES:
+                    synchronised = done
+                    file.flush()
+                    os.fsync(file.fileno())
             sums[name] = _crc_text(crc)
         # The sums are known only now; they are as long as the zeros in their place.
         file.seek(0)
@@ -85,18 +103,30 @@ def _byte_chunks(array: NDArray[Any]) -> Iterator[memoryview]:
             yield flat[first : first + _CHUNK_BYTES].data
 
 
-def _checksums(tensors: dict[str, NDArray[Any]], metadata: dict[str, str]) -> dict[str, str]:
+def _checksums(
+    tensors: dict[str, NDArray[Any]], metadata: dict[str, str], verbose: bool | None
+) -> dict[str, str]:
     """CRC-32 of the bytes of each array, and of the settings, which are under no array's name."""
     found = {"/settings": _crc_text(zlib.crc32(metadata["settings"].encode()))}
-    for name, array in tensors.items():
-        crc = 0
-        for part in _byte_chunks(array):
-            crc = zlib.crc32(part, crc)
-        found[name] = _crc_text(crc)
+    with Progress(verbose) as progress:
+        progress.stage("verify", sum(array.nbytes for array in tensors.values()), "B")
+        done = 0
+        for name, array in tensors.items():
+            crc = 0
+            for part in _byte_chunks(array):
+                crc = zlib.crc32(part, crc)
+                done += len(part)
+                progress.move_to(done)
+            found[name] = _crc_text(crc)
     return found
 
 
-def _check_sums(file: Path, tensors: dict[str, NDArray[Any]], metadata: dict[str, str]) -> None:
+def _check_sums(
+    file: Path,
+    tensors: dict[str, NDArray[Any]],
+    metadata: dict[str, str],
+    verbose: bool | None,
+) -> None:
     if "checksums" not in metadata:
         raise ValueError(f"{file}: holds no checksums to verify it by")
     try:
@@ -105,7 +135,7 @@ def _check_sums(file: Path, tensors: dict[str, NDArray[Any]], metadata: dict[str
         expected = None
     if not isinstance(expected, dict):
         raise ValueError(f"{file}: its checksums are damaged")
-    found = _checksums(tensors, metadata)
+    found = _checksums(tensors, metadata, verbose)
     for name in sorted(found.keys() | expected.keys()):
         if found.get(name) != expected.get(name):
             part = name.removeprefix("/")
@@ -116,7 +146,12 @@ def _check_sums(file: Path, tensors: dict[str, NDArray[Any]], metadata: dict[str
 
 
 def read_tensors(
-    path: str | os.PathLike[str], kind: str, *, mmap: bool = False, verify: bool = False
+    path: str | os.PathLike[str],
+    kind: str,
+    *,
+    mmap: bool = False,
+    verify: bool = False,
+    verbose: bool | None = None,
 ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """Read what `write_tensors` wrote.
 
@@ -129,6 +164,8 @@ def read_tensors(
         Map the arrays read-only instead of copying them into memory.
     verify : bool
         Read everything and compare it with the checksums in the file.
+    verbose : bool, optional
+        As in `AdditiveQuantizer`.
 
     Raises
     ------
@@ -144,8 +181,6 @@ def read_tensors(
     try:
         with safetensors.safe_open(file, framework="numpy") as opened:
             metadata = opened.metadata() or {}
-            names = list(opened.keys())
-            tensors = {} if mmap else {name: opened.get_tensor(name) for name in names}
     except (safetensors.SafetensorError, OSError, TypeError, KeyError) as error:
         raise ValueError(
             f"{file}: expected a wsdhq {kind} file, got one that is truncated or of another "
@@ -169,10 +204,9 @@ def read_tensors(
         raise ValueError(f"{file}: its settings are missing or damaged") from None
     if not isinstance(settings, dict):
         raise ValueError(f"{file}: its settings are damaged: expected a JSON object")
-    if mmap:
-        tensors = _map_tensors(file)
+    tensors = _map_tensors(file) if mmap else _copy_tensors(file, verbose)
     if verify:
-        _check_sums(file, tensors, metadata)
+        _check_sums(file, tensors, metadata, verbose)
     return tensors, settings
 
 
@@ -185,21 +219,49 @@ _DTYPES: dict[str, np.dtype[Any]] = {
 _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 
 
-def _map_tensors(file: Path) -> dict[str, NDArray[Any]]:
-    """Map each array of a safetensors file that safe_open has already accepted."""
+def _entries(file: Path) -> list[tuple[str, np.dtype[Any], tuple[int, ...], int]]:
+    """Name, dtype, shape and first byte of each array of a file that safe_open has accepted."""
     with file.open("rb") as opened:
         header_size = int.from_bytes(opened.read(8), "little")
         header = json.loads(opened.read(header_size))
-    mapped: dict[str, NDArray[Any]] = {}
+    entries = []
     for name, entry in header.items():
         if name == "__metadata__":
             continue
         if entry["dtype"] not in _DTYPES:
             raise ValueError(f"{file}: {name} is of the unexpected type {entry['dtype']}")
-        dtype, shape = _DTYPES[entry["dtype"]], tuple(entry["shape"])
-        if 0 in shape:
-            mapped[name] = np.empty(shape, dtype)
-        else:
-            offset = 8 + header_size + entry["data_offsets"][0]
-            mapped[name] = np.memmap(file, dtype, mode="r", offset=offset, shape=shape)
-    return mapped
+        begin = 8 + header_size + entry["data_offsets"][0]
+        entries.append((name, _DTYPES[entry["dtype"]], tuple(entry["shape"]), begin))
+    return entries
+
+
+def _map_tensors(file: Path) -> dict[str, NDArray[Any]]:
+    """Map each array of a file."""
+    return {
+        name: np.empty(shape, dtype)
+        if 0 in shape
+        else np.memmap(file, dtype, mode="r", offset=begin, shape=shape)
+        for name, dtype, shape, begin in _entries(file)
+    }
+
+
+def _copy_tensors(file: Path, verbose: bool | None) -> dict[str, NDArray[Any]]:
+    """Read each array of a file into memory."""
+    tensors: dict[str, NDArray[Any]] = {}
+    entries = _entries(file)
+    with file.open("rb", buffering=0) as opened, Progress(verbose) as progress:
+        progress.stage("load", file.stat().st_size, "B")
+        for name, dtype, shape, begin in entries:
+            tensors[name] = np.empty(shape, dtype)
+            opened.seek(begin)
+            done = begin
+            for piece in _byte_chunks(tensors[name]):
+                taken = 0
+                while taken < len(piece):
+                    count = opened.readinto(piece[taken:])
+                    if not count:
+                        raise ValueError(f"{file}: {name} ends before its time: truncated")
+                    taken += count
+                done += taken
+                progress.move_to(done)
+    return tensors

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from typing import Any, Literal
 
@@ -12,36 +11,58 @@ from numpy.typing import ArrayLike, NDArray
 from wsdhq import _core
 from wsdhq.quant.encoding import (
     BEAM_WIDTH,
-    MOST_BEAM_WIDTH,
     MOST_ITERATIONS,
-    MOST_SEED,
     Relaxation,
     check_beam_width,
     check_relaxation,
     encode_chunks,
 )
+from wsdhq.quant.estimator import Estimator, not_fitted, refuse_codes_as_labels
 from wsdhq.quant.fitting import fit_codebooks, mean_distortion
 from wsdhq.quant.persistence import read_tensors, write_tensors
-from wsdhq.quant.statistics import check_ridge
+from wsdhq.quant.progress import Progress, check_verbose
+from wsdhq.quant.settings import Setting
 from wsdhq.quant.threads import resolve_threads
 from wsdhq.quant.validation import (
+    as_code_rows,
     as_codebooks,
     as_codes,
     as_integer,
-    as_metric,
     as_vectors,
-    check_num_codewords,
+    code_chunks,
 )
 
 __all__ = ["AdditiveQuantizer"]
-
-logger = logging.getLogger("wsdhq.quant")
 
 # Sweeps of the encoder that end where nothing changes, long before their number.
 TO_THE_END = 1000
 
 
-class AdditiveQuantizer:
+class _EncoderCache:
+    """The compiled encoder of the codebooks and metric last asked for.
+
+    It keeps to itself that a first `encode` makes tables: the quantiser stays as it was. A pickle
+    or a deep copy of it is empty.
+    """
+
+    def __init__(self) -> None:
+        self._held: tuple[NDArray[np.float32], NDArray[np.float32] | None, _core.Encoder] | None
+        self._held = None
+
+    def __reduce__(self) -> tuple[type[_EncoderCache], tuple[()]]:
+        return _EncoderCache, ()
+
+    def encoder(
+        self, codebooks: NDArray[np.float32], metric: NDArray[np.float32] | None, threads: int
+    ) -> _core.Encoder:
+        held = self._held
+        if held is None or held[0] is not codebooks or held[1] is not metric:
+            held = codebooks, metric, _core.Encoder(codebooks, metric, threads)
+            self._held = held
+        return held[2]
+
+
+class AdditiveQuantizer(Estimator):
     """Vectors as sums of codewords, one from each of several codebooks.
 
     x is approximated by sum_m C[m, b_m]; the code b takes num_codebooks bytes. `fit` alternates
@@ -75,6 +96,12 @@ class AdditiveQuantizer:
         The same seed gives the same codebooks on one machine, at any number of threads.
     threads : int, optional
         Default of every method; None uses every core.
+    verbose : bool, optional
+        Default of every method. None shows a progress bar on work that takes more than a second,
+        where someone watches: on a terminal or in a notebook. True shows it at once, wherever
+        standard error goes, and prints what `fit` logs if no handler of the program takes it.
+        False is silent. Whatever it is, `fit` logs to the logger "wsdhq.quant": its start and
+        its end at level INFO, its iterations at level DEBUG.
 
     Attributes
     ----------
@@ -87,7 +114,28 @@ class AdditiveQuantizer:
     -----
     Methods release the GIL. `encode`, `decode` and `distortion` may run in several Python
     threads at once; `fit` must not run beside another method of the same object.
+
+    Arrays may be of NumPy (any stride and byte order, memory maps), of torch (any device; also
+    bfloat16; gradients are not asked for), Arrow fixed-size lists, what has `__dlpack__`, data
+    sets that can be sliced, or lists. Memory is shared where it can be; what must be copied or
+    converted is, 16 MiB at a time.
+
+    Settings are attributes, and checked whenever they are set. It is a transformer of
+    scikit-learn, which it does not need: `transform` is `encode`, `inverse_transform` is
+    `decode`, `score` the negative distortion.
     """
+
+    num_codebooks = Setting[int]()
+    codebook_size = Setting[int]()
+    metric = Setting["NDArray[np.float32] | None"]()
+    init = Setting[str]()
+    iterations = Setting[int]()
+    relaxation = Setting["Relaxation"]()
+    ridge = Setting["float | None"]()
+    beam_width = Setting[int]()
+    seed = Setting[int]()
+    threads = Setting["int | None"]()
+    verbose = Setting["bool | None"]()
 
     def __init__(
         self,
@@ -102,28 +150,25 @@ class AdditiveQuantizer:
         beam_width: int = BEAM_WIDTH,
         seed: int = 0,
         threads: int | None = None,
+        verbose: bool | None = None,
     ) -> None:
-        self.num_codebooks = as_integer(num_codebooks, "num_codebooks", 1)
-        self.codebook_size = as_integer(codebook_size, "codebook_size", 1, 256)
-        check_num_codewords(self.num_codebooks, self.codebook_size)
-        if init not in ("residual", "slices"):
-            raise ValueError(f'init: expected "residual" or "slices", got {init!r}')
-        self.init = init
-        self.iterations = as_integer(iterations, "iterations", 0, MOST_ITERATIONS)
-        check_relaxation(relaxation)
-        self.relaxation = relaxation
-        self.ridge = check_ridge(ridge)
-        self.beam_width = as_integer(beam_width, "beam_width", 1, MOST_BEAM_WIDTH)
-        self.seed = as_integer(seed, "seed", 0, MOST_SEED)
-        resolve_threads(threads)
-        self.threads = threads
-        self.metric: NDArray[np.float32] | None = None
-        if metric is not None:
-            shape = np.shape(metric)
-            self.metric = as_metric(metric, shape[0] if len(shape) else 0)
-        self.history: list[dict[str, Any]] = []
+        self._given, self._checked = {}, {}
+        self.set_params(
+            num_codebooks=num_codebooks,
+            codebook_size=codebook_size,
+            metric=metric,
+            init=init,
+            iterations=iterations,
+            relaxation=relaxation,
+            ridge=ridge,
+            beam_width=beam_width,
+            seed=seed,
+            threads=threads,
+            verbose=verbose,
+        )
+        self._history: list[dict[str, Any]] = []
         self._codebooks: NDArray[np.float32] | None = None
-        self._encoder: _core.Encoder | None = None
+        self._encoder = _EncoderCache()
 
     def __repr__(self) -> str:
         state = "not fitted" if self._codebooks is None else f"dim={self.dim}"
@@ -133,15 +178,23 @@ class AdditiveQuantizer:
             f"codebook_size={self.codebook_size}, metric={metric}, {state})"
         )
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_encoder": None}
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        # Pickles and copies of arrays can be written to.
+        if self._codebooks is not None:
+            self._codebooks.flags.writeable = False
 
     @property
     def codebooks(self) -> NDArray[np.float32]:
         """(num_codebooks, codebook_size, dim) float32, read-only; ValueError before `fit`."""
         if self._codebooks is None:
-            raise ValueError("the quantiser has no codebooks yet: call fit or from_codebooks")
+            raise not_fitted("the quantiser has no codebooks yet: call fit or from_codebooks")
         return self._codebooks
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """What the last `fit` did, iteration by iteration; see the class."""
+        return self._history
 
     @property
     def dim(self) -> int:
@@ -175,7 +228,15 @@ class AdditiveQuantizer:
         quantizer._set_codebooks(checked)
         return quantizer
 
-    def fit(self, X: ArrayLike, codes: ArrayLike | None = None) -> AdditiveQuantizer:
+    def fit(
+        self,
+        X: ArrayLike,
+        y: object = None,
+        *,
+        codes: ArrayLike | None = None,
+        threads: int | None = None,
+        verbose: bool | None = None,
+    ) -> AdditiveQuantizer:
         """Learn the codebooks.
 
         Parameters
@@ -183,8 +244,12 @@ class AdditiveQuantizer:
         X : array (num_vectors, dim) of float16, float32 or float64
             At least one vector. A memory map is read in chunks: beside the codes, memory does
             not grow with num_vectors (the start is made from at most 65,536 sampled rows).
+        y : object
+            Ignored: pipelines of scikit-learn pass the labels on.
         codes : array (num_vectors, num_codebooks) of uint8, optional
             Codes to start from (warm start): codebooks are then solved from them first.
+        threads, verbose : optional
+            None is the quantiser's.
 
         Returns
         -------
@@ -194,8 +259,10 @@ class AdditiveQuantizer:
         Raises
         ------
         TypeError, ValueError
-            Naming the argument; the quantiser then keeps the codebooks it had.
+            Naming the argument; the quantiser then keeps the codebooks it had, as it does when
+            Ctrl-C interrupts it.
         """
+        refuse_codes_as_labels(y, self.num_codebooks)
         vectors = as_vectors(X, "X")
         if len(vectors) == 0:
             raise ValueError(f"X: expected at least one vector to fit, got shape {vectors.shape}")
@@ -217,9 +284,10 @@ class AdditiveQuantizer:
             relaxation=check_relaxation(self.relaxation),
             ridge=self.ridge,
             seed=self.seed,
-            threads=resolve_threads(self.threads),
+            threads=resolve_threads(self.threads if threads is None else threads),
+            verbose=check_verbose(self.verbose if verbose is None else verbose),
         )
-        self.history = history
+        self._history = history
         self._set_codebooks(codebooks)
         return self
 
@@ -230,6 +298,8 @@ class AdditiveQuantizer:
         iterations: int | None = None,
         threads: int | None = None,
         beam_width: int | None = None,
+        *,
+        verbose: bool | None = None,
     ) -> NDArray[np.uint8]:
         """Codes of vectors, with the quantiser's metric, relaxation and seed.
 
@@ -246,6 +316,8 @@ class AdditiveQuantizer:
             None is the quantiser's.
         beam_width : int, optional
             As in `icm_encode`. None is the quantiser's or, where `codes` are given, 0.
+        verbose : bool, optional
+            None is the quantiser's.
 
         Returns
         -------
@@ -257,51 +329,83 @@ class AdditiveQuantizer:
         TypeError, ValueError
             As `icm_encode`; ValueError before `fit`.
         """
-        vectors = as_vectors(X, "X", self.dim)
+        codebooks = self.codebooks
+        num_codebooks, codebook_size, dim = codebooks.shape
+        vectors = as_vectors(X, "X", dim)
+        self._check_metric(dim)
         start = (
             None
             if codes is None
-            else as_codes(codes, "codes", self.num_codebooks, self.codebook_size, len(vectors))
+            else as_code_rows(codes, "codes", num_codebooks, codebook_size, len(vectors))
         )
         count = resolve_threads(self.threads if threads is None else threads)
-        if self._encoder is None:
-            self._encoder = _core.Encoder(self.codebooks, self.metric, count)
         sweeps = TO_THE_END if iterations is None else iterations
-        return encode_chunks(
-            self._encoder,
-            vectors,
-            start,
-            self.num_codebooks,
-            iterations=as_integer(sweeps, "iterations", 0, MOST_ITERATIONS),
-            relaxation="none" if iterations is None else check_relaxation(self.relaxation),
-            seed=self.seed,
-            beam_width=check_beam_width(
-                self.beam_width if beam_width is None and start is None else beam_width,
-                warm=start is not None,
-            ),
-            threads=count,
-        )
+        with Progress(check_verbose(self.verbose if verbose is None else verbose)) as progress:
+            progress.stage("encode", len(vectors), " vectors")
+            return encode_chunks(
+                self._encoder.encoder(codebooks, self.metric, count),
+                vectors,
+                start,
+                num_codebooks,
+                iterations=as_integer(sweeps, "iterations", 0, MOST_ITERATIONS),
+                relaxation="none" if iterations is None else check_relaxation(self.relaxation),
+                seed=self.seed,
+                beam_width=check_beam_width(
+                    self.beam_width if beam_width is None and start is None else beam_width,
+                    warm=start is not None,
+                ),
+                threads=count,
+                tell=progress.move_to,
+            )
 
     def decode(self, codes: ArrayLike, threads: int | None = None) -> NDArray[np.float32]:
-        """Reconstructions x^ = sum_m C[m, codes[m]]: (num_vectors, dim) float32."""
-        codebooks = self.codebooks
-        checked = as_codes(codes, "codes", self.num_codebooks, self.codebook_size)
-        count = resolve_threads(self.threads if threads is None else threads)
-        return _core.decode(codebooks, checked, count)
+        """Reconstructions x^ = sum_m C[m, codes[m]]: (num_vectors, dim) float32.
 
-    def distortion(self, X: ArrayLike, codes: ArrayLike) -> float:
+        Parameters
+        ----------
+        codes : array (num_vectors, num_codebooks) of uint8
+        threads : int, optional
+            None is the quantiser's.
+        """
+        codebooks = self.codebooks
+        num_codebooks, codebook_size, dim = codebooks.shape
+        checked = as_code_rows(codes, "codes", num_codebooks, codebook_size)
+        count = resolve_threads(self.threads if threads is None else threads)
+        if isinstance(checked, np.ndarray):
+            return _core.decode(codebooks, checked, count)
+        decoded = np.empty((len(checked), dim), np.float32)
+        for first, last, part in code_chunks(checked):
+            decoded[first:last] = _core.decode(codebooks, part, count)
+        return decoded
+
+    def distortion(
+        self,
+        X: ArrayLike,
+        codes: ArrayLike,
+        *,
+        threads: int | None = None,
+        verbose: bool | None = None,
+    ) -> float:
         """Mean of (x - x^)^T metric (x - x^) over vectors, in float64; nan for no vectors.
 
         Parameters
         ----------
         X : array (num_vectors, dim) of float16, float32 or float64
         codes : array (num_vectors, num_codebooks) of uint8
+        threads, verbose : optional
+            None is the quantiser's.
         """
-        vectors = as_vectors(X, "X", self.dim)
-        checked = as_codes(codes, "codes", self.num_codebooks, self.codebook_size, len(vectors))
-        return mean_distortion(
-            vectors, checked, self.codebooks, self.metric, resolve_threads(self.threads)
-        )
+        codebooks = self.codebooks
+        num_codebooks, codebook_size, dim = codebooks.shape
+        vectors = as_vectors(X, "X", dim)
+        self._check_metric(dim)
+        checked = as_code_rows(codes, "codes", num_codebooks, codebook_size, len(vectors))
+        count = resolve_threads(self.threads if threads is None else threads)
+        with Progress(check_verbose(self.verbose if verbose is None else verbose)) as progress:
+            progress.stage("distortion", len(vectors), " vectors")
+            return mean_distortion(
+                vectors, checked, codebooks, self.metric, count, progress.move_to
+            )
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the quantiser to one safetensors file, whole or not at all.
@@ -370,7 +474,6 @@ class AdditiveQuantizer:
     def _set_codebooks(self, codebooks: NDArray[np.float32]) -> None:
         codebooks.flags.writeable = False
         self._codebooks = codebooks
-        self._encoder = None
 
     def _check_metric(self, dim: int) -> None:
         if self.metric is not None and self.metric.shape != (dim, dim):

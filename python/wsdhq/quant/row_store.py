@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from wsdhq.quant.block_buffer import BlockBuffer, Norms
 from wsdhq.quant.ids import MOST_ID, Ids, check_distinct, check_next_id
 from wsdhq.quant.rows import Rows
+from wsdhq.quant.validation import CodeMatrix
 
 __all__ = ["RowStore"]
 
@@ -25,7 +27,8 @@ class RowStore:
         self.rows = rows
         # Room behind the rows, once something was added; none but the writer touches it.
         self._buffer: BlockBuffer | None = None
-        self._writing = threading.Lock()
+        self._lock = threading.Lock()
+        self._process = os.getpid()
 
     @property
     def nbytes(self) -> int:
@@ -35,9 +38,11 @@ class RowStore:
             return 0
         return rows.ids.nbytes + (rows.blocks.nbytes if buffer is None else buffer.nbytes)
 
-    def append(self, codes: NDArray[np.uint8], ids: NDArray[np.int64] | None, norms: Norms) -> None:
-        """Add codes (n, num_codebooks) behind the others; ids None are the next ones."""
-        with self._writing:
+    def append(
+        self, codes: CodeMatrix, ids: NDArray[np.int64] | None, norms: Norms
+    ) -> NDArray[np.int64]:
+        """Add codes (n, num_codebooks) behind the others; ids None are the next ones. Gives ids."""
+        with self._writing():
             rows = self.rows
             if ids is None:
                 if rows.next_id + len(codes) > MOST_ID + 1:
@@ -50,11 +55,12 @@ class RowStore:
                 new_ids = Ids.from_array(ids)
             if len(codes):
                 self._append(codes, new_ids, norms)
+        return new_ids.between(0, len(codes))
 
     def merge(self, other: Rows, norms: Norms) -> None:
         """Add all rows of another store behind these, ids kept."""
         ids = other.ids.between(0, len(other))
-        with self._writing:
+        with self._writing():
             if len(self.rows) and len(other):
                 self.rows.ids.check_new(ids)
             if len(other):
@@ -64,10 +70,10 @@ class RowStore:
                 rows.blocks, rows.ids, max(rows.next_id, other.next_id), rows.num_binned
             )
 
-    def replace(self, ids: NDArray[np.int64], codes: NDArray[np.uint8], norms: Norms) -> None:
+    def replace(self, ids: NDArray[np.int64], codes: CodeMatrix, norms: Norms) -> None:
         """Give vectors that are there other codes (n, num_codebooks)."""
         check_distinct(ids)
-        with self._writing:
+        with self._writing():
             rows = self.rows
             positions = rows.ids.positions_of(ids)
             if len(positions) == 0:
@@ -80,7 +86,7 @@ class RowStore:
     def remove(self, ids: NDArray[np.int64], threads: int) -> None:
         """Remove vectors; those behind them close up."""
         check_distinct(ids)
-        with self._writing:
+        with self._writing():
             rows = self.rows
             positions = rows.ids.positions_of(ids)
             if len(positions) == 0:
@@ -91,7 +97,14 @@ class RowStore:
             self._buffer = None
             self.rows = left
 
-    def _append(self, codes: NDArray[np.uint8], ids: Ids, norms: Norms) -> None:
+    def _writing(self) -> threading.Lock:
+        """The lock of writers, a new one in a forked child: its threads that held it are gone."""
+        if self._process != os.getpid():
+            # One of them may have been at work on the room behind the rows.
+            self._buffer, self._lock, self._process = None, threading.Lock(), os.getpid()
+        return self._lock
+
+    def _append(self, codes: CodeMatrix, ids: Ids, norms: Norms) -> None:
         rows, buffer = self.rows, self._buffer
         if buffer is None or not buffer.has_room(len(codes)):
             size = len(rows)

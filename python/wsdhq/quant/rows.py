@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,6 +118,14 @@ class Rows:
     def is_mapped(self) -> bool:
         """Whether the blocks are pages of a file."""
         return isinstance(self.blocks.full, np.memmap)
+
+    def in_memory(self) -> Rows:
+        """The same, to be pickled or copied: what was mapped is not so any more."""
+        if not self.is_mapped:
+            return self
+        ids = Ids.from_file(np.asarray(self.ids.between(0, len(self))))
+        blocks = replace(self.blocks, full=self.blocks.full.view(np.ndarray))
+        return replace(self, blocks=blocks, ids=self.ids if self.ids.first is not None else ids)
 
 
 def chunks(count: int) -> Iterator[tuple[int, int]]:

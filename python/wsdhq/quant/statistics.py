@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.linalg import blas, lapack
 
 from wsdhq import _core
+from wsdhq.quant.cholesky import solve_ridge
+from wsdhq.quant.progress import Progress, check_verbose
 from wsdhq.quant.threads import resolve_threads
 from wsdhq.quant.validation import (
-    as_codes,
+    CodeMatrix,
+    as_code_rows,
     as_integer,
     as_vectors,
     check_num_codewords,
@@ -31,65 +33,11 @@ def check_ridge(value: object) -> float | None:
     return number
 
 
-# Columns that the factorisation takes at once: large enough for the matrix products to be fast.
-_BLOCK = 256
-
-
-def _solve_ridge(
-    gram: NDArray[np.int64], right: NDArray[np.float64], ridge: float
-) -> NDArray[np.float64]:
-    """Solve (gram + ridge I) x = right by a blocked Cholesky factorisation.
-
-    Only the lower half of the matrix is ever made, in double, a block of columns at a time, and
-    the right-hand sides ride along as further rows: faster than LAPACK on the whole matrix, in
-    half the memory.
-
-    Parameters
-    ----------
-    gram : (size, size), symmetric
-    right : (size, dim)
-
-    Raises
-    ------
-    LinAlgError
-        The matrix is not positive definite in double.
-    """
-    size, dim = right.shape
-    edges = [(first, min(first + _BLOCK, size)) for first in range(0, size, _BLOCK)]
-    # Of each block of columns: the triangle on the diagonal; the rows below it, and then, a row
-    # per dimension, the right-hand sides after forward substitution.
-    triangles: list[NDArray[np.float64]] = []
-    panels: list[NDArray[np.float64]] = []
-    for first, last in edges:
-        corner = gram[first:last, first:last].astype(np.float64)
-        diagonal = corner.diagonal() + ridge
-        np.fill_diagonal(corner, diagonal)
-        panel = np.empty((size - last + dim, last - first))
-        panel[: size - last] = gram[last:, first:last]
-        panel[size - last :] = right[first:last].T
-        # Transposes of row-major arrays are what BLAS takes without a copy.
-        for (_, end), earlier in zip(edges, panels):
-            here = earlier[first - end : last - end].T
-            below = earlier[last - end :].T
-            corner = blas.dsyrk(-1.0, here, beta=1.0, c=corner.T, trans=1, lower=1, overwrite_c=1).T
-            panel = blas.dgemm(-1.0, here, below, beta=1.0, c=panel.T, trans_a=1, overwrite_c=1).T
-        triangle, info = lapack.dpotrf(corner.T, lower=1, clean=0, overwrite_a=1)
-        # A pivot this small is nothing but rounding, whatever its sign.
-        if info or not (triangle.diagonal() ** 2 > np.finfo(np.float64).eps * diagonal).all():
-            raise np.linalg.LinAlgError("not positive definite")
-        panels.append(blas.dtrsm(1.0, triangle, panel.T, lower=1, overwrite_b=1).T)
-        triangles.append(triangle)
-    solution = np.empty((size, dim))
-    for (first, last), triangle in zip(reversed(edges), reversed(triangles)):
-        panel = panels.pop()
-        rest = panel[size - last :].T
-        if last < size:
-            below = panel[: size - last].T
-            rest = blas.dgemm(
-                -1.0, below, solution[last:].T, beta=1.0, c=rest, trans_b=1, overwrite_c=1
-            )
-        solution[first:last] = blas.dtrsm(1.0, triangle, rest, lower=1, trans_a=1, overwrite_b=1)
-    return solution
+# Pairs of codebooks times vectors that are counted in about a tenth of a second: so much is not
+# worth a second histogram.
+_QUICK = 2**27
+# Vectors that are counted between two looks of the progress bar.
+_COUNTED_AT_ONCE = 2**20
 
 
 class CodeStatistics:
@@ -106,7 +54,9 @@ class CodeStatistics:
         num_codebooks * codebook_size is at most 16,384.
     dim : int, at least 1
     threads : int, optional
-        Threads of `update`; None uses every core. Results do not depend on it.
+        Of `update` and `solve`; None uses every core. Results do not depend on it.
+    verbose : bool, optional
+        Whether `update` shows how far it is, as in `AdditiveQuantizer`.
 
     Attributes
     ----------
@@ -124,7 +74,13 @@ class CodeStatistics:
     """
 
     def __init__(
-        self, num_codebooks: int, codebook_size: int, dim: int, threads: int | None = None
+        self,
+        num_codebooks: int,
+        codebook_size: int,
+        dim: int,
+        threads: int | None = None,
+        *,
+        verbose: bool | None = None,
     ) -> None:
         self.num_codebooks = as_integer(num_codebooks, "num_codebooks", 1)
         self.codebook_size = as_integer(codebook_size, "codebook_size", 1, 256)
@@ -132,6 +88,7 @@ class CodeStatistics:
         self.dim = as_integer(dim, "dim", 1)
         resolve_threads(threads)
         self.threads = threads
+        self.verbose = check_verbose(verbose)
         shape = (self.num_codebooks, self.codebook_size)
         self.histogram: NDArray[np.int64] = np.zeros(shape + shape, np.int64)
         self.sums: NDArray[np.float64] = np.zeros((*shape, self.dim))
@@ -143,13 +100,18 @@ class CodeStatistics:
             f"codebook_size={self.codebook_size}, dim={self.dim}, count={self.count})"
         )
 
-    def update(self, X: ArrayLike, codes: ArrayLike) -> CodeStatistics:
+    def update(
+        self, X: ArrayLike, codes: ArrayLike, *, threads: int | None = None
+    ) -> CodeStatistics:
         """Add vectors and their codes.
 
         Parameters
         ----------
         X : array (num_vectors, dim) of float16, float32 or float64
+            Arrays of other libraries: see `AdditiveQuantizer`.
         codes : array (num_vectors, num_codebooks) of uint8, each below codebook_size
+        threads : int, optional
+            None is that of the statistics.
 
         Returns
         -------
@@ -160,28 +122,61 @@ class CodeStatistics:
         ------
         TypeError, ValueError
             Naming the argument; the statistics are then as they were before.
-
-        Notes
-        -----
-        After a KeyboardInterrupt the statistics are part of the way: use a fresh object.
+        KeyboardInterrupt
+            After Ctrl-C: either all of the vectors are in the statistics or none, as `count` tells.
         """
         vectors = as_vectors(X, "X", self.dim)
-        checked = as_codes(codes, "codes", self.num_codebooks, self.codebook_size, len(vectors))
-        threads = resolve_threads(self.threads)
-        before: NDArray[np.float64] | None = None
-        try:
+        checked = as_code_rows(codes, "codes", self.num_codebooks, self.codebook_size, len(vectors))
+        used = resolve_threads(self.threads if threads is None else threads)
+        # Work on copies: a later chunk may hold a bad value, and Ctrl-C may come at any time.
+        sums = self.sums.copy()
+        with Progress(self.verbose) as progress:
+            progress.stage("statistics", 2 * len(vectors), " vectors")
             for first, last, chunk in float32_chunks(vectors, "X"):
-                if first == 0 and last < len(vectors):
-                    # A value in a later chunk may turn out to be bad.
-                    before = self.sums.copy()
-                _core.update_sums(chunk, checked[first:last], self.sums, threads)
-        except ValueError:
-            if before is not None:
-                self.sums[...] = before
-            raise
-        _core.update_histogram(checked, self.histogram, threads)
-        self.count += len(vectors)
+                _core.update_sums(chunk, checked[first:last], sums, used)
+                progress.move_to(last)
+            self._count(checked, sums, used, progress)
         return self
+
+    def _count(
+        self,
+        codes: CodeMatrix,
+        sums: NDArray[np.float64],
+        threads: int,
+        progress: Progress,
+    ) -> None:
+        """Add codes to the histogram and take over the new sums: both, or neither."""
+        before = self._num_counted()
+        pairs = len(codes) * self.num_codebooks * (self.num_codebooks + 1) // 2
+        is_quick = pairs <= _QUICK and isinstance(codes, np.ndarray)
+        is_empty = self.count == 0 and before == 0
+        counts = self.histogram if is_quick or is_empty else np.zeros_like(self.histogram)
+        if not is_quick:
+            try:
+                for first in range(0, len(codes), _COUNTED_AT_ONCE):
+                    part = codes[first : first + _COUNTED_AT_ONCE]
+                    _core.update_histogram(part, counts, threads, interruptible=True)
+                    progress.move_to(len(codes) + first + len(part))
+            except BaseException:
+                if is_empty:
+                    self.histogram.fill(0)
+                raise
+        try:
+            if is_quick:
+                whole = np.asarray(codes)
+                _core.update_histogram(whole, self.histogram, threads, interruptible=False)
+            elif not is_empty:
+                np.add(self.histogram, counts, out=self.histogram)
+        finally:
+            # Python raises what Ctrl-C asked for when a call is over, which may have been the
+            # last: the histogram tells.
+            if self._num_counted() == before + len(codes):
+                self.sums[...] = sums
+                self.count += len(codes)
+
+    def _num_counted(self) -> int:
+        """How many vectors the histogram counts: each is in every codebook once."""
+        return int(np.trace(self.histogram[0, :, 0, :]))
 
     def merge(self, other: CodeStatistics) -> CodeStatistics:
         """Add the statistics of other vectors; returns itself.
@@ -212,7 +207,9 @@ class CodeStatistics:
         unused: NDArray[np.bool_] = np.equal(counts, 0)
         return unused.reshape(self.num_codebooks, self.codebook_size)
 
-    def solve(self, ridge: float | None = None) -> NDArray[np.float32]:
+    def solve(
+        self, ridge: float | None = None, *, threads: int | None = None
+    ) -> NDArray[np.float32]:
         """Codebooks of least squared error for the codes seen: (B^T B + ridge I)^-1 B^T X.
 
         Solved by Cholesky in double, on the lower half of B^T B; no inverse is formed. B^T B is
@@ -224,6 +221,8 @@ class CodeStatistics:
         ridge : float, positive, optional
             In units of vectors: a codeword carried by n vectors shrinks by about ridge / n. None
             is 1e-7 + 1e-13 count: what Cholesky needs and no error of the codes feels.
+        threads : int, optional
+            None is that of the statistics.
 
         Returns
         -------
@@ -236,6 +235,7 @@ class CodeStatistics:
             No vectors were seen, or `ridge` is not positive, or too small for this many vectors.
         """
         checked = check_ridge(ridge)
+        used = resolve_threads(self.threads if threads is None else threads)
         amount = 1e-7 + 1e-13 * self.count if checked is None else checked
         if not np.isfinite(self.sums).all():
             raise ValueError("sums: expected finite values, got NaN or infinity")
@@ -244,7 +244,7 @@ class CodeStatistics:
         size = self.num_codebooks * self.codebook_size
         gram = self.histogram.reshape(size, size)
         try:
-            solution = _solve_ridge(gram, self.sums.reshape(size, self.dim), amount)
+            solution = solve_ridge(gram, self.sums.reshape(size, self.dim), amount, used)
         except np.linalg.LinAlgError:
             raise ValueError(
                 f"ridge: {amount:g} is too small for {self.count} vectors: expected at least "

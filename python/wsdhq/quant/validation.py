@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Iterator
 from typing import Any
@@ -10,9 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsdhq import _core
+from wsdhq.quant.arrays import CHUNK_BYTES, LazyRows, as_rows, rows_per_chunk
+from wsdhq.quant.cholesky import is_positive_definite
 
 __all__ = [
+    "CodeMatrix",
     "FloatMatrix",
+    "as_code_rows",
     "as_codebooks",
     "as_codes",
     "as_float32",
@@ -20,11 +25,14 @@ __all__ = [
     "as_metric",
     "as_vectors",
     "check_num_codewords",
+    "code_chunks",
     "float32_chunks",
 ]
 
 # A float array of the user's own type, (num_vectors, dim): checked, not yet converted.
-FloatMatrix = NDArray[Any]
+FloatMatrix = NDArray[Any] | LazyRows
+# Checked codes, (num_vectors, num_codebooks): a contiguous array, or one whose slices are.
+CodeMatrix = NDArray[np.uint8] | LazyRows
 
 # Squares and products of values up to here, summed over dimensions, stay finite in float32.
 LARGEST_VALUE = 1e15
@@ -33,8 +41,6 @@ LARGEST_VALUE = 1e15
 # this number, which is 64 codebooks of 256. Beyond it a mistyped size would exhaust the machine.
 MOST_CODEWORDS = 16_384
 MOST_CODEBOOKS: int = _core.most_codebooks
-
-_CHUNK_BYTES = 16 << 20
 
 
 def as_integer(value: object, name: str, least: int, most: int | None = None) -> int:
@@ -62,14 +68,22 @@ def check_num_codewords(num_codebooks: int, codebook_size: int) -> None:
         )
 
 
-def _as_float_array(value: object, name: str) -> NDArray[Any]:
-    array = np.asarray(value)
+def _as_floats(value: object, name: str) -> NDArray[Any] | LazyRows:
+    array = as_rows(value, name)
     if array.dtype.kind != "f" or array.dtype.itemsize not in (2, 4, 8):
         raise TypeError(
-            f"{name}: expected float16, float32 or float64, got {array.dtype}"
-            f"{'' if isinstance(value, np.ndarray) else f' (from {type(value).__name__})'}"
+            f"{name}: expected float16, float32 or float64, got {array.dtype}{_origin(value)}"
         )
     return array
+
+
+def _as_float_array(value: object, name: str) -> NDArray[Any]:
+    """Small arrays, which may be copied as a whole."""
+    return np.asarray(_as_floats(value, name))
+
+
+def _origin(value: object) -> str:
+    return "" if isinstance(value, np.ndarray) else f" (from {type(value).__name__})"
 
 
 def _complain_of_row(chunk: NDArray[Any], name: str, offset: int) -> None:
@@ -81,16 +95,21 @@ def _complain_of_row(chunk: NDArray[Any], name: str, offset: int) -> None:
     column = int(np.flatnonzero(bad[row])[0])
     raise ValueError(
         f"{name}: row {offset + row}, column {column} is {flat[row, column]}: expected finite "
-        f"values of magnitude up to {LARGEST_VALUE:g}"
+        f"values of magnitude up to {LARGEST_VALUE:g}, no NaN and no infinity"
     )
 
 
-def as_float32(chunk: NDArray[Any], name: str, offset: int = 0) -> NDArray[np.float32]:
+def as_float32(chunk: NDArray[Any] | LazyRows, name: str, offset: int = 0) -> NDArray[np.float32]:
     """Give `chunk` as contiguous float32 in native byte order; copies only when it must.
 
     Raises ValueError naming the row (counted from `offset`) of the first value that is NaN,
     infinite or above `LARGEST_VALUE`.
     """
+    if isinstance(chunk, LazyRows):
+        whole = np.empty(chunk.shape, np.float32)
+        for first, last, part in float32_chunks(chunk, name, offset):
+            whole[first:last] = part
+        return whole
     if chunk.size:
         # A NaN makes both extremes NaN; comparing the extremes reads the data once, unmasked.
         low, high = float(chunk.min()), float(chunk.max())
@@ -100,34 +119,44 @@ def as_float32(chunk: NDArray[Any], name: str, offset: int = 0) -> NDArray[np.fl
 
 
 def as_vectors(value: object, name: str, dim: int | None = None) -> FloatMatrix:
-    """Check the type and shape of vectors (num_vectors, dim); values are checked chunk by chunk."""
-    array = _as_float_array(value, name)
+    """Check the type and shape of vectors (num_vectors, dim); values are checked chunk by chunk.
+
+    What is accepted, and what is copied: see `arrays.as_rows`.
+    """
+    array = _as_floats(value, name)
     if array.ndim != 2:
+        is_one = array.ndim == 1 and dim in (None, array.shape[0])
+        hint = f". Reshape your data: {name}[None] is one vector" if is_one else ""
         raise ValueError(
             f"{name}: expected shape (num_vectors, {'dim' if dim is None else dim}), "
-            f"got {array.shape}"
+            f"got {array.shape}{hint}"
         )
     if dim is not None and array.shape[1] != dim:
         raise ValueError(f"{name}: expected shape (num_vectors, {dim}), got {array.shape}")
     if array.shape[1] == 0:
-        raise ValueError(f"{name}: expected at least one dimension, got shape {array.shape}")
+        raise ValueError(
+            f"{name}: expected at least one dimension, got 0 feature(s) (shape={array.shape}) "
+            "while a minimum of 1 is required."
+        )
     return array
 
 
 def float32_chunks(
-    vectors: FloatMatrix, name: str
+    vectors: FloatMatrix, name: str, offset: int = 0
 ) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
     """Walk over vectors in bounded memory.
+
+    Errors count rows from `offset`.
 
     Yields
     ------
     first, last, chunk : int, int, ndarray (last - first, dim) float32
         Rows first .. last - 1, checked and converted.
     """
-    rows = max(1, _CHUNK_BYTES // (4 * vectors.shape[1]))
+    rows = rows_per_chunk(4 * math.prod(vectors.shape[1:]))
     for first in range(0, len(vectors), rows):
         last = min(first + rows, len(vectors))
-        yield first, last, as_float32(vectors[first:last], name, first)
+        yield first, last, as_float32(vectors[first:last], name, offset + first)
 
 
 def as_codes(
@@ -137,10 +166,28 @@ def as_codes(
     codebook_size: int,
     num_vectors: int | None = None,
 ) -> NDArray[np.uint8]:
-    """Check codes (num_vectors, num_codebooks) uint8, each below codebook_size."""
-    array = np.asarray(value)
+    """Check codes (num_vectors, num_codebooks) uint8, each below codebook_size.
+
+    Gives contiguous codes as they are, and copies others: see `as_code_rows`.
+    """
+    return np.asarray(as_code_rows(value, name, num_codebooks, codebook_size, num_vectors))
+
+
+def as_code_rows(
+    value: object,
+    name: str,
+    num_codebooks: int,
+    codebook_size: int,
+    num_vectors: int | None = None,
+) -> CodeMatrix:
+    """Check codes as `as_codes` does, to be read by `code_chunks` or slice by slice.
+
+    Gives contiguous codes as they are, and copies others if they are few. Of many others slices
+    become contiguous one by one.
+    """
+    array = as_rows(value, name)
     if array.dtype != np.uint8:
-        raise TypeError(f"{name}: expected uint8, got {array.dtype}")
+        raise TypeError(f"{name}: expected uint8, got {array.dtype}{_origin(value)}")
     rows = "num_vectors" if num_vectors is None else num_vectors
     if (
         array.ndim != 2
@@ -148,9 +195,37 @@ def as_codes(
         or (num_vectors is not None and len(array) != num_vectors)
     ):
         raise ValueError(f"{name}: expected shape ({rows}, {num_codebooks}), got {array.shape}")
-    codes = np.ascontiguousarray(array)
-    _core.check_codes(codes, codebook_size)
-    return codes
+    is_lazy = isinstance(array, LazyRows) or not array.flags.c_contiguous
+    if not is_lazy or len(array) * num_codebooks <= CHUNK_BYTES:
+        codes = np.ascontiguousarray(array)
+        _core.check_codes(codes, codebook_size)
+        return codes
+    lazy = LazyRows(
+        name,
+        (len(array), num_codebooks),
+        np.dtype(np.uint8),
+        lambda first, last: np.ascontiguousarray(array[first:last]),
+        lambda rows: np.ascontiguousarray(array[rows]),
+    )
+    for first, _, chunk in code_chunks(lazy):
+        if codebook_size <= 255 and chunk.max() >= codebook_size:
+            row, codebook = np.argwhere(chunk >= codebook_size)[0]
+            raise ValueError(
+                f"{name}: row {first + row} holds code {chunk[row, codebook]} for codebook "
+                f"{codebook}: expected codes below {codebook_size}"
+            )
+    return lazy
+
+
+def code_chunks(codes: CodeMatrix) -> Iterator[tuple[int, int, NDArray[np.uint8]]]:
+    """Walk over checked codes: first, last and contiguous rows first .. last - 1.
+
+    An array comes as one chunk, without a copy.
+    """
+    rows = rows_per_chunk(codes.shape[1]) if isinstance(codes, LazyRows) else len(codes)
+    for first in range(0, len(codes), max(rows, 1)):
+        last = min(first + rows, len(codes))
+        yield first, last, codes[first:last]
 
 
 def as_codebooks(value: object, name: str = "codebooks") -> NDArray[np.float32]:
@@ -166,12 +241,18 @@ def as_codebooks(value: object, name: str = "codebooks") -> NDArray[np.float32]:
     return as_float32(flat, name).reshape(array.shape).copy()
 
 
-def as_metric(value: object, dim: int, name: str = "metric") -> NDArray[np.float32] | None:
-    """Check a symmetric positive semi-definite metric (dim, dim): a private float32 copy."""
+def as_metric(value: object, dim: int | None, name: str = "metric") -> NDArray[np.float32] | None:
+    """Check a symmetric positive semi-definite metric (dim, dim): a private float32 copy.
+
+    Without `dim` it may be of any, at least one.
+    """
     if value is None:
         return None
     array = _as_float_array(value, name)
-    if array.shape != (dim, dim):
+    if dim is None:
+        if array.ndim != 2 or array.shape[0] != array.shape[1] or array.size == 0:
+            raise ValueError(f"{name}: expected shape (dim, dim), got {array.shape}")
+    elif array.shape != (dim, dim):
         raise ValueError(f"{name}: expected shape ({dim}, {dim}), got {array.shape}")
     exact = array.astype(np.float64)
     if not np.isfinite(exact).all() or np.abs(exact).max() > LARGEST_VALUE:
@@ -184,9 +265,13 @@ def as_metric(value: object, dim: int, name: str = "metric") -> NDArray[np.float
             f"transpose by up to {asymmetry:g}"
         )
     exact = (exact + exact.T) / 2
-    least = float(np.linalg.eigvalsh(exact)[0])
-    if least < -1e-5 * max(scale, np.finfo(np.float64).tiny) * dim:
-        raise ValueError(
-            f"{name}: expected a positive semi-definite matrix, got one with eigenvalue {least:g}"
-        )
+    # Eigenvalues take one long call of LAPACK: only an error message is worth it.
+    tolerance = 1e-5 * max(scale, np.finfo(np.float64).tiny) * len(array)
+    if not is_positive_definite(exact, tolerance):
+        least = float(np.linalg.eigvalsh(exact)[0])
+        if least < -tolerance:
+            raise ValueError(
+                f"{name}: expected a positive semi-definite matrix, got one with eigenvalue "
+                f"{least:g}"
+            )
     return np.ascontiguousarray(exact, dtype=np.float32)

@@ -31,7 +31,7 @@ _NOT_OF_THE_METHOD = (
     "out", "features", "images", "tags", "word_vectors", "backbone_weights", "threads", "device",
 )  # fmt: skip
 
-_logger = logging.getLogger("wsdhq")
+_logger = logging.getLogger("wsdhq.embed")
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ __all__ = [
     "weight_shapes",
 ]
 
-_logger = logging.getLogger("wsdhq")
+_logger = logging.getLogger("wsdhq.embed")
 
 # Where torchvision's state dict has each layer.
 _TORCHVISION_NAMES = {
