@@ -14,23 +14,19 @@ using kernels::kBlockWords;
 // Pieces of work, each short beside the second in which a Ctrl-C is to be heard.
 constexpr std::size_t kBlocksOfSlice = 256;
 
-// So many blocks ahead memory is asked for: the chosen vectors are too far apart for the processor
-// to foresee the next one.
-constexpr std::size_t kBlocksAhead = 4;
 // Positions of so many blocks are listed at a time.
 constexpr std::size_t kBlocksAtOnce = 32;
 // With so many chosen per block on average, reading all of it costs less than parts of it.
 constexpr std::size_t kManyOfBlock = 3;
 
-void fetch_early(const std::uint8_t* bytes, std::size_t count) {
-#if defined(__GNUC__)
+// Reads a byte of every line. Places that are chosen here and there cannot be foreseen, and each
+// would be waited for; lines in order are fetched side by side.
+std::uint8_t touch(const std::uint8_t* bytes, std::size_t count) {
+    std::uint8_t sum = 0;
     for (std::size_t i = 0; i < count; i += 64) {
-        __builtin_prefetch(bytes + i);
+        sum = static_cast<std::uint8_t>(sum + bytes[i]);
     }
-#else
-    static_cast<void>(bytes);
-    static_cast<void>(count);
-#endif
+    return sum;
 }
 
 // Positions that bits mark, the first bit standing for `first`; room for two more than those.
@@ -64,16 +60,28 @@ public:
     // Columns of one block, at `places`.
     void add(const std::uint8_t* block, std::size_t first_position, const std::uint16_t* places,
              std::size_t count) {
-        for (std::size_t i = 0; i < count; ++i, ++place_) {
+        for (std::size_t i = 0; i < count; ++i) {
+            positions_[place_ + i] = static_cast<std::int64_t>(first_position + places[i]);
+        }
+        while (count > 0) {
+            const std::size_t fit = std::min(count, kBlockSize - place_ % kBlockSize);
             std::uint8_t* to =
                 blocks_ + place_ / kBlockSize * num_rows_ * kBlockSize + place_ % kBlockSize;
-            const std::uint8_t* from = block + places[i];
-            for (std::size_t row = 0; row < num_rows_; ++row) {
-                to[row * kBlockSize] = from[row * kBlockSize];
+            const std::uint8_t* from = block;
+            for (std::size_t row = num_rows_; row > 0; --row) {
+                for (std::size_t i = 0; i < fit; ++i) {
+                    to[i] = from[places[i]];
+                }
+                to += kBlockSize;
+                from += kBlockSize;
             }
-            positions_[place_] = static_cast<std::int64_t>(first_position + places[i]);
+            places += fit;
+            count -= fit;
+            place_ += fit;
         }
     }
+
+    volatile std::uint8_t touched = 0;  // so that reading is not left out
 
 private:
     std::size_t num_rows_;
@@ -132,14 +140,18 @@ void Gathering::copy(int threads, Interrupt& interrupt, std::uint8_t* blocks,
     std::uint8_t* last = blocks + count_ / kBlockSize * num_rows * kBlockSize;
     std::fill(last, last + num_rows * kBlockSize, std::uint8_t{0});
     threads = useful_threads(threads, slices_.size(), count_ * (num_rows + 1));
+    constexpr std::size_t most_listed = kBlocksAtOnce * kBlockSize + 2;
+    std::vector<std::int64_t> listed(
+        positions_ == nullptr ? static_cast<std::size_t>(threads) * most_listed : 0);
     for_each_piece(threads, slices_.size(), [&](std::size_t i) {
-        if (interrupt.requested(thread_number() == 0)) {
+        const auto worker = static_cast<std::size_t>(thread_number());
+        if (interrupt.requested(worker == 0)) {
             return;
         }
         const Slice& slice = slices_[i];
         Writer writer(num_rows, blocks, positions, slice.place);
         if (positions_ == nullptr) {
-            copy_marked(slice, writer);
+            copy_marked(slice, listed.data() + worker * most_listed, writer);
         } else {
             copy_listed(positions_ + slice.first, slice.last - slice.first, writer);
         }
@@ -148,29 +160,26 @@ void Gathering::copy(int threads, Interrupt& interrupt, std::uint8_t* blocks,
 }
 
 template <typename Writer>
-void Gathering::copy_marked(const Slice& slice, Writer& writer) const {
-    std::vector<std::int64_t> positions(kBlocksAtOnce * kBlockSize + 2);
+void Gathering::copy_marked(const Slice& slice, std::int64_t* positions, Writer& writer) const {
     for (std::size_t b = slice.first; b < slice.last; b += kBlocksAtOnce) {
         const std::size_t blocks = std::min(kBlocksAtOnce, slice.last - b);
-        const std::size_t count =
-            positions_of(words_.data() + b * kBlockWords, blocks * kBlockWords, b * kBlockSize,
-                         positions.data());
-        copy_listed(positions.data(), count, writer);
+        const std::size_t count = positions_of(words_.data() + b * kBlockWords,
+                                               blocks * kBlockWords, b * kBlockSize, positions);
+        copy_listed(positions, count, writer);
     }
 }
 
 template <typename Writer>
 void Gathering::copy_listed(const std::int64_t* positions, std::size_t count,
                             Writer& writer) const {
-    const std::size_t num_blocks = blocks_.num_blocks();
-    const bool is_dense = count_ >= num_blocks * kManyOfBlock;
+    const bool is_dense = count_ >= blocks_.num_blocks() * kManyOfBlock;
     const std::size_t block_bytes = blocks_.num_rows * kBlockSize;
     std::uint16_t places[kBlockSize];
     for (std::size_t p = 0; p < count;) {
         const std::size_t b = static_cast<std::size_t>(positions[p]) / kBlockSize;
         const std::size_t first = b * kBlockSize;
-        if (is_dense && b + kBlocksAhead < num_blocks) {
-            fetch_early(blocks_.block(b + kBlocksAhead), block_bytes);
+        if (is_dense) {
+            writer.touched = touch(blocks_.block(b), block_bytes);
         }
         std::size_t of_block = 0;
         for (; p < count; ++p, ++of_block) {

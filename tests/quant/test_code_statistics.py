@@ -304,7 +304,7 @@ def test_an_interrupted_update_adds_all_vectors_or_none(
     codes = rng.integers(0, 7, (900, 3), dtype=np.uint8)
     once = CodeStatistics(3, 7, 5).update(X, codes)
     monkeypatch.setattr(statistics, "_QUICK", 10**9 if quick else 0)
-    monkeypatch.setattr(statistics, "_COUNTED_AT_ONCE", 400)
+    monkeypatch.setattr(statistics, "rows_per_chunk", lambda _: 400)
     real, calls = _core.update_histogram, []
 
     def interrupted(*arguments: Any, **more: Any) -> None:

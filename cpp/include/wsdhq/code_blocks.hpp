@@ -54,7 +54,7 @@ private:
         std::size_t place;  // of its first chosen vector among all
     };
     template <typename Writer>
-    void copy_marked(const Slice& slice, Writer& writer) const;
+    void copy_marked(const Slice& slice, std::int64_t* positions, Writer& writer) const;
     template <typename Writer>
     void copy_listed(const std::int64_t* positions, std::size_t count, Writer& writer) const;
 
