@@ -60,9 +60,9 @@ class Check:
             ],
         }
 
-    def write(self) -> None:
-        """Change the index until told to stop."""
-        while not self.done.is_set():
+    def write(self, changes: int | None) -> None:
+        """Change the index so many times, or until told to stop."""
+        while not self.done.is_set() and self.complete != changes:
             change, codes, ids, next_id = self.draw()
             self.codes, self.ids, self.next_id = codes, ids, next_id
             self.answers[self.begun + 1] = self.answer()
@@ -72,6 +72,7 @@ class Check:
             self.answers.pop(self.complete - 5000, None)
             if len(self.index) != len(self.ids):
                 self.wrong.append(f"{len(self.index)} vectors, expected {len(self.ids)}")
+        self.done.set()
 
     def draw(self):
         """A change, and what is there after it."""
@@ -150,8 +151,14 @@ SEARCHES = {
 }
 
 
-def run(seconds: float, readers: int, similarity: str = "ip", seed: int = 0) -> Check:
-    """Let readers and a writer work side by side, and wait for them."""
+def run(
+    seconds: float,
+    readers: int,
+    similarity: str = "ip",
+    seed: int = 0,
+    changes: int | None = None,
+) -> Check:
+    """Let readers and a writer work side by side, for a time or a number of changes."""
     check = Check(similarity, seed)
 
     def guarded(work, *arguments) -> None:
@@ -161,7 +168,7 @@ def run(seconds: float, readers: int, similarity: str = "ip", seed: int = 0) -> 
             check.wrong.append(f"{type(error).__name__}: {error}")
             check.done.set()
 
-    threads = [threading.Thread(target=guarded, args=(check.write,))]
+    threads = [threading.Thread(target=guarded, args=(check.write, changes))]
     threads += [threading.Thread(target=guarded, args=(check.read, n)) for n in range(readers)]
     for thread in threads:
         thread.start()
