@@ -52,7 +52,7 @@ def fitting(
     q = quantizer(num_codebooks, X.shape[1], threads=2, **settings)
     few = X[:20]
     return (
-        for_ever(lambda: q.fit(X, start)),
+        for_ever(lambda: q.fit(X, codes=start)),
         lambda: (q.codebooks, q.history, q.encode(few)),
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from readers_beside_writer import run
@@ -20,7 +22,12 @@ def test_no_answer_is_wrong(similarity: str) -> None:
 def test_a_half_done_write_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     def replace_in_place(self, ids, codes, norms) -> None:
         rows = self.rows
-        for position, code in zip(rows.ids.positions_of(ids), codes, strict=True):
+        halfway = len(codes) // 2
+        for number, (position, code) in enumerate(
+            zip(rows.ids.positions_of(ids), codes, strict=True)
+        ):
+            if number == halfway:
+                time.sleep(0.05)  # readers come in between
             block, place = divmod(int(position), BLOCK_SIZE)
             full = rows.blocks.full
             columns = full[block] if block < len(full) else rows.blocks.last
