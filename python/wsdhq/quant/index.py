@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import replace
@@ -456,7 +457,9 @@ class AQDIndex:
                 codes, ids, next_id = rows
                 index.add(codes, ids)
                 index._store = RowStore(replace(index._rows, next_id=next_id))
-        except (KeyError, TypeError, ValueError) as error:
+        except KeyError as error:
+            raise ValueError(f"{path}: holds a damaged index: {error.args[0]} missing") from None
+        except (TypeError, ValueError) as error:
             raise ValueError(f"{path}: holds a damaged index: {error}") from None
         return index
 
@@ -467,6 +470,7 @@ class AQDIndex:
     def _with_rows(self, rows: Rows) -> AQDIndex:
         index = object.__new__(type(self))
         index.__dict__.update(self.__dict__)  # codebooks and searcher never change
+        index.quantizer = copy.copy(self.quantizer)  # its settings may be changed
         index._store = RowStore(rows)
         return index
 
@@ -521,6 +525,8 @@ def _as_widths(k: int | ArrayLike, num_queries: int) -> tuple[int, NDArray[np.in
     array = np.asarray(as_rows(k, "k"))
     if array.ndim == 0:
         return as_integer(k, "k", 0, MOST_RESULTS), None
+    if array.shape == (0,) and not hasattr(k, "dtype"):  # an empty list is of any type
+        array = array.astype(np.int64)
     if array.dtype.kind not in "iu":
         raise TypeError(f"k: expected integers, got {array.dtype}")
     if array.shape != (num_queries,):
@@ -533,7 +539,11 @@ def _as_widths(k: int | ArrayLike, num_queries: int) -> tuple[int, NDArray[np.in
 def _as_least_score(threshold: float) -> float:
     """The least float32 that is not below the threshold: scores are compared in float32."""
     try:
+        if isinstance(threshold, (str, bytes, bytearray)):
+            raise TypeError
         least = float(threshold)
+    except OverflowError:  # an int beyond every float
+        least = math.inf if threshold > 0 else -math.inf
     except (TypeError, ValueError):
         raise TypeError(f"threshold: expected a number, got {type(threshold).__name__}") from None
     if np.isnan(least):
