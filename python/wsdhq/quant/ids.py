@@ -34,7 +34,7 @@ class Interval(NamedTuple):
 def as_ids(value: ArrayLike, name: str) -> NDArray[np.int64]:
     """Check ids that a user gave: one dimension of integers, 0 .. MOST_ID."""
     array = np.asarray(as_rows(value, name))
-    if array.size == 0 and array.ndim == 1 and not isinstance(value, np.ndarray):
+    if array.shape == (0,) and not hasattr(value, "dtype"):  # an empty list is of any type
         array = array.astype(np.int64)
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name}: expected integers, got {array.dtype}")
@@ -234,7 +234,8 @@ class Ids:
 
     def within(self, low: int, high: int) -> Interval | NDArray[np.int64]:
         """Positions of the ids from low to high - 1, as an interval where they are one."""
-        low, high = max(low, 0), min(high, MOST_ID + 1)
+        # Numbers beyond int64 would make of a list of ids one of Python objects.
+        low, high = min(max(low, 0), MOST_ID + 1), min(max(high, 0), MOST_ID + 1)
         parts: list[Interval | NDArray[np.int64]] = []
         for start, span in self._with_starts():
             part = span.within(low, high)
