@@ -11,6 +11,7 @@ import pytest
 
 import oracle
 from wsdhq.quant import AdditiveQuantizer, AQDIndex
+from wsdhq.quant import ids as ids_module
 
 PROBLEM = oracle.float_problem(61, 1800, 6, 3, 21)
 OTHER = oracle.float_problem(62, 1800, 6, 3, 21).codes
@@ -175,6 +176,24 @@ def test_a_merge_copies_codes_and_ids_in_slices():
     tracemalloc.stop()
     assert len(index) == 500_001
     assert peak < index.nbytes + 6_000_000
+
+
+def test_a_removal_takes_memory_for_what_is_left(monkeypatch):
+    monkeypatch.setattr(ids_module, "LONGEST_LIST", 2**14)
+    quantizer = AdditiveQuantizer.from_codebooks(np.zeros((1, 2, 1), np.float32))
+    index = AQDIndex(quantizer)
+    count = 400_000
+    index.add(np.zeros((count, 1), np.uint8), np.random.default_rng(1).permutation(count))
+    gone = index.ids[[7, 100_000]]
+    left = np.delete(index.ids, [7, 100_000])
+    assert gone[0] in index
+    tracemalloc.start()
+    index.remove(gone)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_array_equal(index.ids, left)
+    # A mask, positions, ids and codes.
+    assert peak < 1.2 * count * (1 + 8 + 8 + 1)
 
 
 def test_an_index_tells_what_it_holds(tmp_path):

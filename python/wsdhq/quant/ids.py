@@ -199,6 +199,16 @@ class Ids:
             result[chosen] = self._spans[i].at(positions[chosen] - self._starts[i])
         return result
 
+    def chosen(self, positions: NDArray[np.int64]) -> Ids:
+        """Those at ascending positions. Takes memory for the ids and for pieces of them."""
+        spans: list[_Span] = []
+        for start, span in self._with_starts():
+            begin, end = np.searchsorted(positions, [start, start + len(span)])
+            for first in range(int(begin), int(end), LONGEST_LIST):
+                some = positions[first : min(first + LONGEST_LIST, int(end))]
+                spans.extend(_spans(span.at(some - start)))
+        return Ids().with_more(Ids(tuple(spans)))
+
     def between(self, first: int, end: int) -> NDArray[np.int64]:
         """Ids at positions first .. end - 1: a view where there is one to give."""
         parts = [

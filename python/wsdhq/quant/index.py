@@ -63,7 +63,8 @@ class AQDIndex:
     -----
     A position is a place in insertion order, 0 .. len - 1, closed up by `remove`. An id is an
     int64, not negative (-1 marks a missing result); by default one more than the largest ever
-    used. Ids that ascend by one take no memory. Methods release the GIL; searches may run in
+    used. Ids that ascend by one take no memory; others 8 bytes each, and unless they ascend 12
+    more from the first look-up on, which sorts them. Methods release the GIL; searches may run in
     several Python threads, also beside those that change the index, which wait for one another:
     each search sees the index as it was before or after a change. `threads` of any method is
     None for the quantiser's.
@@ -132,7 +133,7 @@ class AQDIndex:
         """Bytes of memory that codes, bins of norms and ids take, room for more included.
 
         Of an index that is mapped from a file and was not changed, 0: its pages are the file's,
-        shared by all programs that map it.
+        shared by all programs that map it. What look-ups of ids keep is not counted.
         """
         return self._store.nbytes
 
@@ -159,6 +160,11 @@ class AQDIndex:
         -------
         AQDIndex
             A copy: num_codebooks bytes per vector (one more but for "ip"), and 8 of its id.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Naming the argument or the id.
         """
         threads = self._threads(threads)
         rows = self._rows
@@ -388,7 +394,18 @@ class AQDIndex:
         return _core.decode(self._codebooks, rows.blocks.codes_at(positions), threads)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write quantiser, codes and ids to one safetensors file, whole or not at all."""
+        """Write quantiser, codes and ids to one safetensors file, whole or not at all.
+
+        Also over the file that the index is mapped from. Others may change the index meanwhile:
+        what is written is as it was when this was called.
+
+        Raises
+        ------
+        OSError
+            The file cannot be written; one that was there is as it was.
+        ValueError
+            The quantiser of the index was fitted again.
+        """
         self._check_quantizer()
         tensors, settings = tensors_of_rows(self._rows, self.quantizer._tensors())
         write_tensors(

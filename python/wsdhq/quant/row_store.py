@@ -136,7 +136,7 @@ def chosen_rows(rows: Rows, chosen: NDArray[np.bool_] | NDArray[np.int64], threa
     # The edges stay true of what is left.
     return Rows(
         blocks,
-        Ids.from_array(rows.ids.at(positions)),
+        rows.ids.chosen(positions),
         rows.next_id,
         min(rows.num_binned, blocks.size),
     )
