@@ -440,8 +440,9 @@ class AQDIndex:
             are needed, nor are codes where codebooks have 256 codewords (else some byte might be
             no code). A file of version 1 of the format is copied in any case.
         verify : bool
-            Read the whole file and compare it with its checksums: any byte that changed is an
-            error. Without, damaged codes or ids give wrong results, but never a crash.
+            Read the whole file and compare it with its checksums: any byte of arrays or settings
+            that changed is an error. Without, damaged codes or ids give wrong results, but never a
+            crash.
         verbose : bool, optional
             Progress of reading, as in `AdditiveQuantizer`.
 
