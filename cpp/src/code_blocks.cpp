@@ -182,7 +182,8 @@ void Gathering::copy_listed(const std::int64_t* positions, std::size_t count,
             writer.touched = touch(blocks_.block(b), block_bytes);
         }
         std::size_t of_block = 0;
-        for (; p < count; ++p, ++of_block) {
+        // No more than fit, even where the caller changed what was checked to ascend.
+        for (; p < count && of_block < kBlockSize; ++p, ++of_block) {
             const std::size_t place = static_cast<std::size_t>(positions[p]) - first;
             if (place >= kBlockSize) {
                 break;

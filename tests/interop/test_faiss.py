@@ -225,7 +225,7 @@ def test_other_indexes_of_faiss_are_refused_by_name():
     flat = to_faiss(AQDIndex(AdditiveQuantizer.from_codebooks(PROBLEM.codebooks)))
     twice = faiss.IndexIDMap2(flat)
     twice.add_sa_codes(PROBLEM.codes[:2], np.array([7, 7]))
-    with pytest.raises(ValueError, match="ids: id 7 comes more than once"):
+    with pytest.raises(ValueError, match="index: its ids: id 7 comes more than once"):
         from_faiss(twice)
 
 

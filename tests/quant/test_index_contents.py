@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import threading
+import tracemalloc
 
 import numpy as np
 import pytest
 
 import oracle
 from wsdhq.quant import AdditiveQuantizer, AQDIndex
+from wsdhq.quant import ids as ids_module
 
 PROBLEM = oracle.float_problem(61, 1800, 6, 3, 21)
 OTHER = oracle.float_problem(62, 1800, 6, 3, 21).codes
@@ -151,6 +153,47 @@ def test_a_copy_changes_on_its_own(copied):
     index.add(PROBLEM.codes[:2], [20_000, 20_001])
     assert len(index) == 1003
     assert len(other) == 1691
+
+
+@pytest.mark.parametrize("copied", [AQDIndex.copy, lambda index: index.subset(range(9000))])
+def test_settings_of_a_copy_are_its_own(copied):
+    index = make()
+    other = copied(index)
+    other.quantizer.threads = 1
+    other.quantizer.seed = 77
+    assert index.quantizer.threads is None
+    assert index.quantizer.seed == 0
+
+
+def test_a_merge_copies_codes_and_ids_in_slices():
+    quantizer = AdditiveQuantizer.from_codebooks(np.zeros((16, 2, 1), np.float32))
+    index, other = AQDIndex(quantizer), AQDIndex(quantizer)
+    other.add(np.zeros((500_000, 16), np.uint8))
+    index.add(np.zeros((1, 16), np.uint8), [700_000])
+    tracemalloc.start()
+    index.merge(other)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(index) == 500_001
+    assert peak < index.nbytes + 6_000_000
+
+
+def test_a_removal_takes_memory_for_what_is_left(monkeypatch):
+    monkeypatch.setattr(ids_module, "LONGEST_LIST", 2**14)
+    quantizer = AdditiveQuantizer.from_codebooks(np.zeros((1, 2, 1), np.float32))
+    index = AQDIndex(quantizer)
+    count = 400_000
+    index.add(np.zeros((count, 1), np.uint8), np.random.default_rng(1).permutation(count))
+    gone = index.ids[[7, 100_000]]
+    left = np.delete(index.ids, [7, 100_000])
+    assert gone[0] in index
+    tracemalloc.start()
+    index.remove(gone)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_array_equal(index.ids, left)
+    # A mask, positions, ids and codes.
+    assert peak < 1.2 * count * (1 + 8 + 8 + 1)
 
 
 def test_an_index_tells_what_it_holds(tmp_path):

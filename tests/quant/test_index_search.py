@@ -265,3 +265,21 @@ def test_range_search_agrees_with_search(similarity: str) -> None:
     assert limits.tolist() == [0] * 5
     assert len(scores) == 0
     assert index.range_search(p.X[:4], float("-inf"))[0].tolist() == [0, 3000, 6000, 9000, 12000]
+
+
+def test_thresholds_beyond_every_float_are_numbers() -> None:
+    problem = oracle.float_problem(5, 40, 3, 2, 8)
+    index = AQDIndex(AdditiveQuantizer.from_codebooks(problem.codebooks))
+    index.add(problem.codes)
+    assert index.range_search(problem.X[:2], 10**400)[0].tolist() == [0, 0, 0]
+    assert index.range_search(problem.X[:2], -(10**400))[0].tolist() == [0, 40, 80]
+    for text in ("0.5", b"0.5"):
+        with pytest.raises(TypeError, match=r"threshold: expected a number, got (str|bytes)"):
+            index.range_search(problem.X[:2], text)  # type: ignore[arg-type]
+
+
+def test_no_query_takes_no_width() -> None:
+    problem = oracle.float_problem(5, 40, 3, 2, 8)
+    index = AQDIndex(AdditiveQuantizer.from_codebooks(problem.codebooks))
+    scores, ids = index.search(problem.X[:0], [])
+    assert scores.shape == ids.shape == (0, 0)

@@ -229,3 +229,52 @@ def test_additions_tell_their_ids() -> None:
     # What was found under the ids is what was added.
     np.testing.assert_array_equal(index.codes[-3:-1], PROBLEM.codes[:2])
     assert index.ids[-3:].tolist() == [9000, 7000, 9001]
+
+
+@pytest.mark.parametrize("spans", ["listed", "ascending"])
+def test_ranges_have_any_bounds(spans: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = np.random.default_rng(4).permutation(9000)[:3000] + (2**63 - 1 - 9000)
+    index = make(ids=ids if spans == "listed" else np.sort(ids))
+    searched = []
+    search = np.searchsorted
+
+    def look_up(values: object, wanted: object, **options: object) -> object:
+        searched.append(np.asarray(wanted).dtype)
+        return search(values, wanted, **options)
+
+    monkeypatch.setattr(np, "searchsorted", look_up)
+    bounds = [-(10**30), -1, 0, 2**63 - 5000, 2**63 - 2, 2**63 - 1, 2**63, 2**64, 10**30]
+    for low in bounds:
+        for high in bounds:
+            found = index.search(PROBLEM.X[:1], 3000, allowed=range(low, high))[1]
+            expected = [id for id in index.ids.tolist() if low <= id < high]
+            assert sorted(found[found >= 0].tolist()) == sorted(expected)
+    # Never among Python objects, nor in floats that round ids.
+    assert set(searched) == {np.dtype(np.int64)}
+
+
+@pytest.mark.parametrize("kind", ["numpy", "torch"])
+@pytest.mark.parametrize(
+    ("empty", "message"),
+    [
+        (np.empty(0, bool), r"allowed: expected a mask of shape \(3000,\), got \(0,\)"),
+        (np.empty(0, np.float32), "allowed: expected integers, got float32"),
+        (np.empty((0, 5), np.int64), r"allowed: expected one dimension, got shape \(0, 5\)"),
+    ],
+)
+def test_empty_filters_of_the_wrong_kind_are_named(kind: str, empty: object, message: str) -> None:
+    if kind == "torch":
+        empty = pytest.importorskip("torch").from_numpy(empty)
+    with pytest.raises((TypeError, ValueError), match=message):
+        make().search(PROBLEM.X[:1], allowed=empty)
+
+
+def test_filters_of_arrow() -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    index, mask = make(), np.random.default_rng(5).random(3000) < 0.3
+    expected = index.search(PROBLEM.X[:3], allowed=mask)[1]
+    for allowed in (pyarrow.array(mask), pyarrow.array(np.flatnonzero(mask))):
+        found = index.search(PROBLEM.X[:3], allowed=allowed)[1]
+        np.testing.assert_array_equal(found, expected)
+    with pytest.raises(TypeError, match="allowed: expected integers"):
+        index.search(PROBLEM.X[:3], allowed=pyarrow.array([1, None]))

@@ -140,13 +140,16 @@ def from_faiss(index: Any, *, threads: int | None = None) -> AQDIndex:
         raise ValueError(f"index: expected codes of 8 bits, got {sorted(set(num_bits.tolist()))}")
     flat = faiss.vector_to_array(quantizer.codebooks)
     codebooks = flat.reshape(quantizer.M, _CODEBOOK_SIZE, quantizer.d)
-    made = AQDIndex(
-        AdditiveQuantizer.from_codebooks(codebooks, threads=threads),
-        similarities[found.metric_type],
-    )
     # Behind each code stands, for L2, its norm, which an AQDIndex makes itself.
     stored = _view(faiss, found.codes).reshape(found.ntotal, found.code_size)
-    made.add(stored[:, : quantizer.M], ids)
+    try:
+        made = AQDIndex(
+            AdditiveQuantizer.from_codebooks(codebooks, threads=threads),
+            similarities[found.metric_type],
+        )
+        made.add(stored[:, : quantizer.M], ids)
+    except ValueError as error:
+        raise ValueError(f"index: its {error}") from None
     return made
 
 

@@ -162,7 +162,9 @@ def as_rows(value: object, name: str) -> NDArray[Any] | LazyRows:
         matrices = arrow_matrices(value, name)
         if matrices is not None:
             return _concatenated(matrices, name)
-    if hasattr(value, "__dlpack__") and hasattr(value, "__dlpack_device__"):
+    # The DLPack of pyarrow is of an old kind, and warns of it.
+    is_array = speaks_arrow(value) and hasattr(value, "__array__")
+    if not is_array and hasattr(value, "__dlpack__") and hasattr(value, "__dlpack_device__"):
         found = _dlpack_rows(value, name)
         if found is not None:
             return found

@@ -57,7 +57,7 @@ def chosen_positions(allowed: ArrayLike | range, rows: Rows) -> Chosen:
             raise ValueError(f"allowed: expected a range of step 1, got {allowed}")
         return rows.ids.within(allowed.start, max(allowed.start, allowed.stop))
     array = np.asarray(as_rows(allowed, "allowed"))
-    if array.size == 0 and not isinstance(allowed, np.ndarray):
+    if array.shape == (0,) and not hasattr(allowed, "dtype"):  # an empty list: no ids
         return Interval(0, 0)
     if array.dtype == np.bool_:
         if array.shape != (len(rows),):

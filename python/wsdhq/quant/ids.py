@@ -34,7 +34,7 @@ class Interval(NamedTuple):
 def as_ids(value: ArrayLike, name: str) -> NDArray[np.int64]:
     """Check ids that a user gave: one dimension of integers, 0 .. MOST_ID."""
     array = np.asarray(as_rows(value, name))
-    if array.size == 0 and array.ndim == 1 and not isinstance(value, np.ndarray):
+    if array.shape == (0,) and not hasattr(value, "dtype"):  # an empty list is of any type
         array = array.astype(np.int64)
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name}: expected integers, got {array.dtype}")
@@ -199,6 +199,16 @@ class Ids:
             result[chosen] = self._spans[i].at(positions[chosen] - self._starts[i])
         return result
 
+    def chosen(self, positions: NDArray[np.int64]) -> Ids:
+        """Those at ascending positions. Takes memory for the ids and for pieces of them."""
+        spans: list[_Span] = []
+        for start, span in self._with_starts():
+            begin, end = np.searchsorted(positions, [start, start + len(span)])
+            for first in range(int(begin), int(end), LONGEST_LIST):
+                some = positions[first : min(first + LONGEST_LIST, int(end))]
+                spans.extend(_spans(span.at(some - start)))
+        return Ids().with_more(Ids(tuple(spans)))
+
     def between(self, first: int, end: int) -> NDArray[np.int64]:
         """Ids at positions first .. end - 1: a view where there is one to give."""
         parts = [
@@ -234,7 +244,8 @@ class Ids:
 
     def within(self, low: int, high: int) -> Interval | NDArray[np.int64]:
         """Positions of the ids from low to high - 1, as an interval where they are one."""
-        low, high = max(low, 0), min(high, MOST_ID + 1)
+        # Numbers beyond int64 would make of a list of ids one of Python objects.
+        low, high = min(max(low, 0), MOST_ID + 1), min(max(high, 0), MOST_ID + 1)
         parts: list[Interval | NDArray[np.int64]] = []
         for start, span in self._with_starts():
             part = span.within(low, high)

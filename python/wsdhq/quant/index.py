@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import replace
@@ -62,7 +63,8 @@ class AQDIndex:
     -----
     A position is a place in insertion order, 0 .. len - 1, closed up by `remove`. An id is an
     int64, not negative (-1 marks a missing result); by default one more than the largest ever
-    used. Ids that ascend by one take no memory. Methods release the GIL; searches may run in
+    used. Ids that ascend by one take no memory; others 8 bytes each, and unless they ascend 12
+    more from the first look-up on, which sorts them. Methods release the GIL; searches may run in
     several Python threads, also beside those that change the index, which wait for one another:
     each search sees the index as it was before or after a change. `threads` of any method is
     None for the quantiser's.
@@ -131,7 +133,7 @@ class AQDIndex:
         """Bytes of memory that codes, bins of norms and ids take, room for more included.
 
         Of an index that is mapped from a file and was not changed, 0: its pages are the file's,
-        shared by all programs that map it.
+        shared by all programs that map it. What look-ups of ids keep is not counted.
         """
         return self._store.nbytes
 
@@ -158,6 +160,11 @@ class AQDIndex:
         -------
         AQDIndex
             A copy: num_codebooks bytes per vector (one more but for "ip"), and 8 of its id.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Naming the argument or the id.
         """
         threads = self._threads(threads)
         rows = self._rows
@@ -387,7 +394,18 @@ class AQDIndex:
         return _core.decode(self._codebooks, rows.blocks.codes_at(positions), threads)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write quantiser, codes and ids to one safetensors file, whole or not at all."""
+        """Write quantiser, codes and ids to one safetensors file, whole or not at all.
+
+        Also over the file that the index is mapped from. Others may change the index meanwhile:
+        what is written is as it was when this was called.
+
+        Raises
+        ------
+        OSError
+            The file cannot be written; one that was there is as it was.
+        ValueError
+            The quantiser of the index was fitted again.
+        """
         self._check_quantizer()
         tensors, settings = tensors_of_rows(self._rows, self.quantizer._tensors())
         write_tensors(
@@ -422,8 +440,9 @@ class AQDIndex:
             are needed, nor are codes where codebooks have 256 codewords (else some byte might be
             no code). A file of version 1 of the format is copied in any case.
         verify : bool
-            Read the whole file and compare it with its checksums: any byte that changed is an
-            error. Without, damaged codes or ids give wrong results, but never a crash.
+            Read the whole file and compare it with its checksums: any byte of arrays or settings
+            that changed is an error. Without, damaged codes or ids give wrong results, but never a
+            crash.
         verbose : bool, optional
             Progress of reading, as in `AdditiveQuantizer`.
 
@@ -456,7 +475,9 @@ class AQDIndex:
                 codes, ids, next_id = rows
                 index.add(codes, ids)
                 index._store = RowStore(replace(index._rows, next_id=next_id))
-        except (KeyError, TypeError, ValueError) as error:
+        except KeyError as error:
+            raise ValueError(f"{path}: holds a damaged index: {error.args[0]} missing") from None
+        except (TypeError, ValueError) as error:
             raise ValueError(f"{path}: holds a damaged index: {error}") from None
         return index
 
@@ -467,6 +488,7 @@ class AQDIndex:
     def _with_rows(self, rows: Rows) -> AQDIndex:
         index = object.__new__(type(self))
         index.__dict__.update(self.__dict__)  # codebooks and searcher never change
+        index.quantizer = copy.copy(self.quantizer)  # its settings may be changed
         index._store = RowStore(rows)
         return index
 
@@ -521,6 +543,8 @@ def _as_widths(k: int | ArrayLike, num_queries: int) -> tuple[int, NDArray[np.in
     array = np.asarray(as_rows(k, "k"))
     if array.ndim == 0:
         return as_integer(k, "k", 0, MOST_RESULTS), None
+    if array.shape == (0,) and not hasattr(k, "dtype"):  # an empty list is of any type
+        array = array.astype(np.int64)
     if array.dtype.kind not in "iu":
         raise TypeError(f"k: expected integers, got {array.dtype}")
     if array.shape != (num_queries,):
@@ -533,7 +557,11 @@ def _as_widths(k: int | ArrayLike, num_queries: int) -> tuple[int, NDArray[np.in
 def _as_least_score(threshold: float) -> float:
     """The least float32 that is not below the threshold: scores are compared in float32."""
     try:
+        if isinstance(threshold, (str, bytes, bytearray)):
+            raise TypeError
         least = float(threshold)
+    except OverflowError:  # an int beyond every float
+        least = math.inf if threshold > 0 else -math.inf
     except (TypeError, ValueError):
         raise TypeError(f"threshold: expected a number, got {type(threshold).__name__}") from None
     if np.isnan(least):

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wsdhq.quant.arrays import LazyRows
 from wsdhq.quant.ids import MOST_ID, Ids, as_ids, check_next_id
 from wsdhq.quant.rows import BLOCK_SIZE, Blocks, Rows, chunks
 from wsdhq.quant.validation import as_codes, as_integer
@@ -16,14 +17,15 @@ __all__ = ["rows_of_tensors", "tensors_of_rows"]
 
 def tensors_of_rows(
     rows: Rows, quantizer: dict[str, NDArray[Any]]
-) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+) -> tuple[dict[str, NDArray[Any] | LazyRows], dict[str, Any]]:
     """Arrays, those of the quantiser among them, and settings of the present version."""
     blocks, ids = rows.blocks, rows.ids
     # In this order every array begins at a multiple of its items' size.
-    tensors: dict[str, NDArray[Any]] = {"blocks": blocks.full}
+    tensors: dict[str, NDArray[Any] | LazyRows] = {"blocks": blocks.full}
     settings: dict[str, Any] = {"next_id": rows.next_id, "num_binned": rows.num_binned}
     if ids.first is None:
-        tensors["ids"] = ids.between(0, len(rows))
+        # In slices: mapped from a file, they may be larger than memory.
+        tensors["ids"] = LazyRows("ids", (len(rows),), np.dtype(np.int64), ids.between)
     else:
         settings["first_id"] = ids.first
     tensors |= quantizer
@@ -60,7 +62,7 @@ def rows_of_tensors(
     KeyError, TypeError, ValueError
     """
     next_id = as_integer(settings["next_id"], "next_id", 0, MOST_ID + 1)
-    if "blocks" not in tensors:
+    if "codes" in tensors and "blocks" not in tensors:
         listed = as_ids(tensors["ids"], "ids")
         codes = as_codes(
             tensors["codes"], "codes", empty.blocks.num_codebooks, codebook_size, len(listed)
@@ -70,7 +72,8 @@ def rows_of_tensors(
     num_binned = as_integer(settings["num_binned"], "num_binned", 0)
     blocks = _blocks(tensors, empty.blocks)
     ids = _ids(tensors, settings, blocks.size, is_read)
-    if is_read or ids.first is not None:
+    # Of a mapped file that is done by the first `add`, which reads them all anyway.
+    if is_read or ids.first is not None or len(blocks.full) == 0:
         check_next_id(next_id, ids)
     if codebook_size <= 255:
         for first, end in chunks(blocks.size):
@@ -108,7 +111,10 @@ def _ids(
     tensors: dict[str, NDArray[Any]], settings: dict[str, Any], size: int, is_read: bool
 ) -> Ids:
     if "first_id" in settings:
-        return Ids.from_first(as_integer(settings["first_id"], "first_id", 0, MOST_ID - size), size)
+        if "ids" in tensors:
+            raise ValueError("ids: expected none beside first_id")
+        most = MOST_ID + 1 - size
+        return Ids.from_first(as_integer(settings["first_id"], "first_id", 0, most), size)
     ids = tensors["ids"]
     if ids.dtype != np.int64 or ids.shape != (size,):
         raise ValueError(f"ids: expected int64 of shape ({size},), got {ids.dtype} {ids.shape}")

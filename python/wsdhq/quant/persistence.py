@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import safetensors
 from numpy.typing import NDArray
 
 from wsdhq._files import atomic_path
+from wsdhq.quant.arrays import LazyRows
 from wsdhq.quant.progress import Progress
 
 __all__ = ["read_tensors", "write_tensors"]
@@ -31,7 +34,7 @@ _SYNCHRONISED_BYTES = 64 << 20
 def write_tensors(
     path: str | os.PathLike[str],
     kind: str,
-    tensors: dict[str, NDArray[Any]],
+    tensors: Mapping[str, NDArray[Any] | LazyRows],
     settings: dict[str, Any],
     verbose: bool | None = None,
 ) -> None:
@@ -49,7 +52,7 @@ def write_tensors(
     entries: dict[str, Any] = {}
     end = 0
     for name, array in tensors.items():
-        begin, end = end, end + array.nbytes
+        begin, end = end, end + array.dtype.itemsize * math.prod(array.shape)
         entries[name] = {
             "dtype": _NAMES[array.dtype],
             "shape": list(array.shape),
@@ -95,9 +98,13 @@ def _crc_text(crc: int) -> str:
     return f"{crc:08x}"
 
 
-def _byte_chunks(array: NDArray[Any]) -> Iterator[memoryview]:
+def _byte_chunks(array: NDArray[Any] | LazyRows) -> Iterator[memoryview]:
     """The bytes of an array in pieces of bounded size."""
-    if array.size:
+    if isinstance(array, LazyRows):
+        step = max(1, _CHUNK_BYTES // max(1, array.dtype.itemsize * math.prod(array.shape[1:])))
+        for first in range(0, len(array), step):
+            yield from _byte_chunks(array[first : first + step])
+    elif array.size:
         flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
         for first in range(0, len(flat), _CHUNK_BYTES):
             yield flat[first : first + _CHUNK_BYTES].data
@@ -131,7 +138,7 @@ def _check_sums(
         raise ValueError(f"{file}: holds no checksums to verify it by")
     try:
         expected = json.loads(metadata["checksums"])
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         expected = None
     if not isinstance(expected, dict):
         raise ValueError(f"{file}: its checksums are damaged")
@@ -178,16 +185,39 @@ def read_tensors(
     file = Path(path)
     if not file.is_file():
         raise FileNotFoundError(f"{file}: no such file: expected a wsdhq {kind} file")
+    while True:
+        with FileIO(os.fspath(file)) as opened:
+            metadata = _checked_metadata(file, kind)
+            # It may have been replaced since: what is checked must be what is read.
+            if os.path.samestat(os.fstat(opened.fileno()), file.stat()):
+                settings = _settings(file, kind, metadata)
+                try:
+                    tensors = _map_tensors(opened) if mmap else _copy_tensors(opened, verbose)
+                except ValueError as error:
+                    raise ValueError(f"{file}: {error}") from None
+                break
+    if verify:
+        _check_sums(file, tensors, metadata, verbose)
+    return tensors, settings
+
+
+def _checked_metadata(file: Path, kind: str) -> dict[str, str]:
+    """What a file says about itself, where arrays are within it and of the sizes it says."""
     try:
         with safetensors.safe_open(file, framework="numpy") as opened:
-            metadata = opened.metadata() or {}
+            return opened.metadata() or {}
     except (safetensors.SafetensorError, OSError, TypeError, KeyError) as error:
         raise ValueError(
             f"{file}: expected a wsdhq {kind} file, got one that is truncated or of another "
             f"format ({error})"
         ) from None
+
+
+def _settings(file: Path, kind: str, metadata: dict[str, str]) -> dict[str, Any]:
+    """The settings of a file of this kind, in a version that is known."""
     found, version = metadata.get("format"), metadata.get("version", "")
-    if found is None or not found.startswith("wsdhq.") or not version.isdigit():
+    is_number = version.isascii() and version.isdigit() and len(version) < 10 and int(version) > 0
+    if found is None or not found.startswith("wsdhq.") or not is_number:
         raise ValueError(
             f"{file}: expected a wsdhq {kind} file, got a safetensors file of other origin"
         )
@@ -200,14 +230,11 @@ def read_tensors(
         )
     try:
         settings = json.loads(metadata["settings"])
-    except (KeyError, json.JSONDecodeError):
+    except (KeyError, ValueError, RecursionError):
         raise ValueError(f"{file}: its settings are missing or damaged") from None
     if not isinstance(settings, dict):
         raise ValueError(f"{file}: its settings are damaged: expected a JSON object")
-    tensors = _map_tensors(file) if mmap else _copy_tensors(file, verbose)
-    if verify:
-        _check_sums(file, tensors, metadata, verbose)
-    return tensors, settings
+    return settings
 
 
 _DTYPES: dict[str, np.dtype[Any]] = {
@@ -219,23 +246,26 @@ _DTYPES: dict[str, np.dtype[Any]] = {
 _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 
 
-def _entries(file: Path) -> list[tuple[str, np.dtype[Any], tuple[int, ...], int]]:
+def _entries(file: FileIO) -> list[tuple[str, np.dtype[Any], tuple[int, ...], int]]:
     """Name, dtype, shape and first byte of each array of a file that safe_open has accepted."""
-    with file.open("rb") as opened:
-        header_size = int.from_bytes(opened.read(8), "little")
-        header = json.loads(opened.read(header_size))
+    header_size = int.from_bytes(file.read(8), "little")
+    header = json.loads(file.read(header_size))
     entries = []
     for name, entry in header.items():
         if name == "__metadata__":
             continue
         if entry["dtype"] not in _DTYPES:
-            raise ValueError(f"{file}: {name} is of the unexpected type {entry['dtype']}")
+            raise ValueError(f"{name} is of the unexpected type {entry['dtype']}")
         begin = 8 + header_size + entry["data_offsets"][0]
-        entries.append((name, _DTYPES[entry["dtype"]], tuple(entry["shape"]), begin))
+        dtype, shape = _DTYPES[entry["dtype"]], tuple(entry["shape"])
+        # Of arrays with a 0 in their shape, the other numbers are any.
+        if len(shape) > 8 or dtype.itemsize * math.prod(max(n, 1) for n in shape) > 2**62:
+            raise ValueError(f"{name} is of the unexpected shape {shape}")
+        entries.append((name, dtype, shape, begin))
     return entries
 
 
-def _map_tensors(file: Path) -> dict[str, NDArray[Any]]:
+def _map_tensors(file: FileIO) -> dict[str, NDArray[Any]]:
     """Map each array of a file."""
     return {
         name: np.empty(shape, dtype)
@@ -245,22 +275,22 @@ def _map_tensors(file: Path) -> dict[str, NDArray[Any]]:
     }
 
 
-def _copy_tensors(file: Path, verbose: bool | None) -> dict[str, NDArray[Any]]:
+def _copy_tensors(file: FileIO, verbose: bool | None) -> dict[str, NDArray[Any]]:
     """Read each array of a file into memory."""
     tensors: dict[str, NDArray[Any]] = {}
     entries = _entries(file)
-    with file.open("rb", buffering=0) as opened, Progress(verbose) as progress:
-        progress.stage("load", file.stat().st_size, "B")
+    with Progress(verbose) as progress:
+        progress.stage("load", os.fstat(file.fileno()).st_size, "B")
         for name, dtype, shape, begin in entries:
             tensors[name] = np.empty(shape, dtype)
-            opened.seek(begin)
+            file.seek(begin)
             done = begin
             for piece in _byte_chunks(tensors[name]):
                 taken = 0
                 while taken < len(piece):
-                    count = opened.readinto(piece[taken:])
+                    count = file.readinto(piece[taken:])
                     if not count:
-                        raise ValueError(f"{file}: {name} ends before its time: truncated")
+                        raise ValueError(f"{name} ends before its time: truncated")
                     taken += count
                 done += taken
                 progress.move_to(done)

@@ -8,12 +8,13 @@ import threading
 import numpy as np
 from numpy.typing import NDArray
 
+from wsdhq.quant.arrays import LazyRows
 from wsdhq.quant.block_buffer import BlockBuffer, Norms
 from wsdhq.quant.ids import MOST_ID, Ids, check_distinct, check_next_id
-from wsdhq.quant.rows import Rows
+from wsdhq.quant.rows import Rows, chunks
 from wsdhq.quant.validation import CodeMatrix
 
-__all__ = ["RowStore"]
+__all__ = ["RowStore", "chosen_rows"]
 
 
 class RowStore:
@@ -59,12 +60,21 @@ class RowStore:
 
     def merge(self, other: Rows, norms: Norms) -> None:
         """Add all rows of another store behind these, ids kept."""
-        ids = other.ids.between(0, len(other))
+        # In slices: the other may be mapped from a file, and larger than what memory can spare.
+        codes = LazyRows(
+            "other",
+            (len(other), other.blocks.num_codebooks),
+            np.dtype(np.uint8),
+            lambda first, end: np.ascontiguousarray(
+                other.blocks.columns(first, end)[:, : other.blocks.num_codebooks]
+            ),
+        )
         with self._writing():
-            if len(self.rows) and len(other):
-                self.rows.ids.check_new(ids)
+            if len(self.rows):
+                for first, end in chunks(len(other)):
+                    self.rows.ids.check_new(other.ids.between(first, end))
             if len(other):
-                self._append(other.blocks.codes(), other.ids, norms)
+                self._append(codes, other.ids, norms)
             rows = self.rows
             self.rows = Rows(
                 rows.blocks, rows.ids, max(rows.next_id, other.next_id), rows.num_binned
@@ -126,7 +136,7 @@ def chosen_rows(rows: Rows, chosen: NDArray[np.bool_] | NDArray[np.int64], threa
     # The edges stay true of what is left.
     return Rows(
         blocks,
-        Ids.from_array(rows.ids.at(positions)),
+        rows.ids.chosen(positions),
         rows.next_id,
         min(rows.num_binned, blocks.size),
     )

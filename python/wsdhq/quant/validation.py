@@ -88,8 +88,8 @@ def _origin(value: object) -> str:
 
 def _complain_of_row(chunk: NDArray[Any], name: str, offset: int) -> None:
     """Raise for the first row that holds NaN, infinity or a value too large."""
-    flat = chunk.reshape(len(chunk), -1).astype(np.float64)
     with np.errstate(invalid="ignore"):
+        flat = chunk.reshape(len(chunk), -1).astype(np.float64)
         bad = ~(np.abs(flat) <= LARGEST_VALUE)
     row = int(np.flatnonzero(bad.any(axis=1))[0])
     column = int(np.flatnonzero(bad[row])[0])
