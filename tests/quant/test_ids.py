@@ -129,3 +129,23 @@ def test_a_mapped_list_is_not_read_before_it_is_asked() -> None:
     ids = Ids.from_file(np.arange(10)[::-1].view(Unread))
     assert len(ids) == 10
     assert ids.at(np.array([0, 9])).tolist() == [9, 0]
+
+
+def test_a_single_id_is_found_without_sorting_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = np.random.default_rng(0).permutation(3000)
+    ids, sorts = Ids.from_file(plain), []
+    argsort = np.argsort
+
+    def counted(array: NDArray[np.int64]) -> NDArray[np.int64]:
+        sorts.append(len(array))
+        return argsort(array)
+
+    monkeypatch.setattr(np, "argsort", counted)
+    for place in range(10):
+        wanted = np.array([plain[place], 5000])
+        assert ids.find(wanted).tolist() == [place, -1]
+    assert sorts == []
+    # Who asks again and again is worth an order.
+    for place in range(100):
+        assert ids.find(plain[place : place + 1]).tolist() == [place]
+    assert sorts == [3000]

@@ -22,6 +22,10 @@ LONGEST_LIST = 2**22
 SHORTEST_RUN = 2**16
 # Between two pieces of a long look-up Python hears a Ctrl-C.
 _LOOKED_UP_AT_ONCE = 2**18
+# So few ids are found by walking over all, so often, before these are sorted: of a large index that
+# is mapped from a file, sorting would cost a minute and memory for one answer.
+_FEW = 4
+_MOST_WALKS = 16
 
 
 class Interval(NamedTuple):
@@ -87,11 +91,12 @@ class _Run:
 
 
 class _Listed:
-    """Ids in any order; sorted when one is first looked up."""
+    """Ids in any order; sorted when many are looked up, or one again and again."""
 
     def __init__(self, ids: NDArray[np.int64]) -> None:
         self.ids = ids
         self._sorted: tuple[NDArray[np.int64], NDArray[np.uint32] | None] | None = None
+        self._num_walks = 0
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -106,8 +111,14 @@ class _Listed:
         return self.ids[begin:end]
 
     def find(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
-        ordered, order = self._ordered()
         found = np.full(len(ids), -1, np.int64)
+        if self._sorted is None and len(ids) <= _FEW and self._num_walks < _MOST_WALKS:
+            self._num_walks += 1
+            for i, id in enumerate(ids):
+                there = np.flatnonzero(self.ids == id)
+                found[i] = there[0] if len(there) else -1
+            return found
+        ordered, order = self._ordered()
         for begin in range(0, len(ids), _LOOKED_UP_AT_ONCE):
             some = ids[begin : begin + _LOOKED_UP_AT_ONCE]
             ranks = np.minimum(np.searchsorted(ordered, some), len(ordered) - 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 import os
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,7 +12,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wsdhq import _core
-from wsdhq.quant.arrays import as_rows
 from wsdhq.quant.block_buffer import Norms
 from wsdhq.quant.filters import (
     chosen_positions,
@@ -28,6 +26,7 @@ from wsdhq.quant.progress import check_verbose
 from wsdhq.quant.quantizer import AdditiveQuantizer
 from wsdhq.quant.row_store import RowStore, chosen_rows
 from wsdhq.quant.rows import Rows, empty_rows
+from wsdhq.quant.search_arguments import as_least_score, as_widths
 from wsdhq.quant.threads import resolve_threads
 from wsdhq.quant.validation import (
     CodeMatrix,
@@ -40,8 +39,6 @@ from wsdhq.quant.validation import (
 __all__ = ["AQDIndex", "Similarity"]
 
 Similarity = Literal["ip", "l2", "cosine"]
-
-MOST_RESULTS = 2**40
 
 
 class AQDIndex:
@@ -338,7 +335,7 @@ class AQDIndex:
         threads = self._threads(threads)
         queries = self._as_queries(Q)
         rows = self._rows
-        widest, each = _as_widths(k, len(queries))
+        widest, each = as_widths(k, len(queries))
         chosen = None if allowed is None else chosen_positions(allowed, rows)
         scores, positions = search_parts(
             self._searcher, queries, parts(rows.blocks, chosen, threads), widest, threads
@@ -375,7 +372,7 @@ class AQDIndex:
         """
         threads = self._threads(threads)
         queries = self._as_queries(Q)
-        least = _as_least_score(threshold)
+        least = as_least_score(threshold)
         rows = self._rows
         chosen = None if allowed is None else chosen_positions(allowed, rows)
         limits, scores, positions = range_search_parts(
@@ -536,41 +533,6 @@ def _read_only(array: NDArray[Any]) -> NDArray[Any]:
     view = array.view()
     view.flags.writeable = False
     return view
-
-
-def _as_widths(k: int | ArrayLike, num_queries: int) -> tuple[int, NDArray[np.int64] | None]:
-    """The largest k, and each query's if they were given one by one."""
-    array = np.asarray(as_rows(k, "k"))
-    if array.ndim == 0:
-        return as_integer(k, "k", 0, MOST_RESULTS), None
-    if array.shape == (0,) and not hasattr(k, "dtype"):  # an empty list is of any type
-        array = array.astype(np.int64)
-    if array.dtype.kind not in "iu":
-        raise TypeError(f"k: expected integers, got {array.dtype}")
-    if array.shape != (num_queries,):
-        raise ValueError(f"k: expected one for each of {num_queries} queries, got {array.shape}")
-    for value in (array.min(initial=0), array.max(initial=0)):
-        as_integer(int(value), "k", 0, MOST_RESULTS)
-    return int(array.max(initial=0)), array.astype(np.int64)
-
-
-def _as_least_score(threshold: float) -> float:
-    """The least float32 that is not below the threshold: scores are compared in float32."""
-    try:
-        if isinstance(threshold, (str, bytes, bytearray)):
-            raise TypeError
-        least = float(threshold)
-    except OverflowError:  # an int beyond every float
-        least = math.inf if threshold > 0 else -math.inf
-    except (TypeError, ValueError):
-        raise TypeError(f"threshold: expected a number, got {type(threshold).__name__}") from None
-    if np.isnan(least):
-        raise ValueError("threshold: expected a number, got nan")
-    with np.errstate(over="ignore"):
-        rounded = np.float32(least)
-    if float(rounded) < least:
-        rounded = np.nextafter(rounded, np.float32(np.inf))
-    return float(rounded)
 
 
 def _readable(num_bytes: int) -> str:
