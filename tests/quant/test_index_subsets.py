@@ -74,8 +74,13 @@ def test_filters_that_are_none_are_named() -> None:
             call(np.ones(2999, bool))
         with pytest.raises(ValueError, match="allowed: id 3000 is not in the index"):
             call([5, 3000])
-        with pytest.raises(TypeError, match="allowed: expected integers"):
+        with pytest.raises(TypeError, match=r"allowed: expected integers .*, got float64"):
             call(np.array([0.5]))
+        with pytest.raises(TypeError, match=r"allowed: expected .* a range, got set"):
+            call({3, 5})
+        for dtype in (np.uint8, np.int64):
+            with pytest.raises(TypeError, match=r"got zeros and ones of .*makes a mask"):
+                call(np.ones(3000, dtype))
 
 
 @pytest.mark.parametrize("similarity", SIMILARITIES)
