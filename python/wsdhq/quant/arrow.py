@@ -185,7 +185,8 @@ def _list_kind(schema: Any, name: str) -> tuple[int, np.dtype[Any]] | None:
     if form in _LISTS or (schema.dictionary and form.startswith("+")):
         raise TypeError(
             f"{name}: expected an Arrow fixed-size list, got a {_LISTS.get(form, form)}: with "
-            "pyarrow, cast(pyarrow.list_(pyarrow.float32(), dim)) makes one"
+            "pyarrow, cast(pyarrow.list_(pyarrow.float32(), dim)) makes one; numpy.stack makes an "
+            "array of a column of pandas"
         )
     if form == "+s":
         raise TypeError(f"{name}: expected an Arrow fixed-size list, got a table: pass a column")
