@@ -17,6 +17,7 @@ from wsdhq.evaluation import (
     rank_by_inner_product,
     spread_queries,
 )
+from wsdhq.quant import AdditiveQuantizer, AQDIndex
 
 
 def world(seed=0, num_queries=11, num_database=90, num_labels=6):
@@ -276,8 +277,6 @@ def test_spread_queries_takes_good_and_bad_ones():
 
 
 def test_an_index_is_ranked_batch_by_batch():
-    from wsdhq.quant import AdditiveQuantizer, AQDIndex
-
     generator = np.random.default_rng(4)
     database = generator.standard_normal((40, 3)).astype(np.float32)
     queries = generator.standard_normal((5, 3)).astype(np.float32)
@@ -293,3 +292,16 @@ def test_an_index_is_ranked_batch_by_batch():
             np.testing.assert_array_equal(found_scores, scores[start:stop, :shown])
     with pytest.raises(ValueError, match="k must be at least 1"):
         rank_by_index(index, queries, 0)
+
+
+@pytest.mark.parametrize("num_labels", [10, 12])
+def test_labels_are_those_of_the_queries(num_labels):
+    query_labels = np.eye(12, 3, dtype=bool)[:num_labels]
+    vectors = np.random.default_rng(0).standard_normal((20, 4)).astype(np.float32)
+    index = AQDIndex(AdditiveQuantizer(1, 4, iterations=1).fit(vectors))
+    index.add_vectors(vectors)
+    for rank in (rank_by_index(index, vectors[:11]), rank_by_inner_product(vectors[:11], vectors)):
+        with pytest.raises(
+            ValueError, match=f"query_labels .* each of the 11 queries .*, not {num_labels}"
+        ):
+            evaluate_ranking(rank, query_labels, np.ones((20, 3), bool), R=5)

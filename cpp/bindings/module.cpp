@@ -111,7 +111,11 @@ PYBIND11_MODULE(_core, module) {
 #else
     module.attr("has_openmp") = false;
 #endif
-    module.def("simd_levels", [] { return wsdhq::simd_levels(); });
+    module.def(
+        "simd_levels", [] { return wsdhq::simd_levels(); },
+        "Instruction sets that this machine has kernels for, the fastest first.\n\n"
+        "The last is \"scalar\", which runs everywhere. The first is used, or the one that the\n"
+        "environment variable WSDHQ_SIMD names; results are the same to the bit.");
     module.def("active_simd_level", [] { return std::string(wsdhq::active_kernels().name); });
     bind_icm(module);
     bind_statistics(module);

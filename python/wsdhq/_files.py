@@ -13,7 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["atomic_path", "save_npy", "write_json", "write_text"]
+__all__ = ["as_path", "atomic_path", "save_npy", "write_json", "write_text"]
+
+
+def as_path(path: str | os.PathLike[str]) -> Path:
+    """The path that a user gave; a TypeError names the argument."""
+    try:
+        return Path(path)
+    except TypeError:
+        raise TypeError(f"path: expected a str or PathLike, got {type(path).__name__}") from None
 
 
 @contextmanager
@@ -33,6 +41,8 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     Raises
     ------
+    TypeError
+        `path` is no path.
     FileNotFoundError
         The folder of `path` does not exist.
     IsADirectoryError
@@ -41,7 +51,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         `path` may not be replaced; on Windows also while it is open or mapped, as an index is
         that was loaded from it.
     """
-    final = Path(path)
+    final = as_path(path)
     if final.is_dir():
         raise IsADirectoryError(f"{final} is a folder: expected the name of a file to write")
     if not final.parent.is_dir():

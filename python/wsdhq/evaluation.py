@@ -221,6 +221,12 @@ def evaluate_groupings(
         raise ValueError(
             f"there must be queries and a database, not {num_queries} and {num_database} rows"
         )
+    num_ranked = getattr(rank_batches, "num_queries", num_queries)
+    if num_ranked != num_queries:
+        raise ValueError(
+            f"query_labels must have one row for each of the {num_ranked} queries that are "
+            f"ranked, not {num_queries}"
+        )
 
     width: int | None = None
     for start in range(0, num_queries, step):

@@ -16,6 +16,19 @@ __all__ = ["Index", "RankBatches", "rank_by_index", "rank_by_inner_product"]
 RankBatches = Callable[[int, int], tuple[ArrayLike | None, ArrayLike]]
 
 
+class _Ranking:
+    """A ranking that knows of how many queries, so that labels can be compared with it."""
+
+    def __init__(
+        self, num_queries: int, rank: Callable[[int, int], tuple[NDArray[Any], NDArray[np.int64]]]
+    ) -> None:
+        self.num_queries = num_queries
+        self._rank = rank
+
+    def __call__(self, start: int, stop: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        return self._rank(start, stop)
+
+
 class Index(Protocol):
     """What `rank_by_index` asks of an index; `wsdhq.quant.AQDIndex` has it."""
 
@@ -56,7 +69,7 @@ def rank_by_index(
     def rank(start: int, stop: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
         return index.search(queries[start:stop], shown, threads=threads)
 
-    return rank
+    return _Ranking(len(queries), rank)
 
 
 def rank_by_inner_product(
@@ -105,7 +118,7 @@ def rank_by_inner_product(
         positions = (keys & np.uint64(0xFFFFFFFF)).astype(np.int64)
         return np.take_along_axis(similarity, positions, axis=1), positions
 
-    return rank
+    return _Ranking(len(left), rank)
 
 
 def _float_matrix(array: ArrayLike, name: str) -> NDArray[np.float32]:

@@ -251,3 +251,12 @@ def test_the_graph_is_that_of_word_vectors_that_know_more_than_the_tags():
         assert (config.graph_neighbours, config.merge_radius) == (7, 0.3)
         config = TrainConfig(**given, word_vectors=vectors, radius=0.0, num_neighbours=0)
         assert (config.graph_neighbours, config.merge_radius) == (0, 0.0)
+
+
+def test_arrays_in_place_of_files_are_refused_in_a_line():
+    with pytest.raises(TypeError) as caught:
+        _config(features=np.zeros((5, 3)))
+    assert str(caught.value) == "features must be the path of a file or folder, got ndarray"
+    with pytest.raises(TypeError, match=r"epochs must be int, got list: \[0, 1") as caught:
+        _config(epochs=list(range(999)))
+    assert len(str(caught.value)) < 120

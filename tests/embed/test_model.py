@@ -12,7 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from wsdhq.data import open_images
-from wsdhq.embed import TrainedModel, decoding
+from wsdhq.embed import TrainedModel, decoding, train
 from wsdhq.embed import model as model_module
 
 
@@ -285,3 +285,21 @@ def test_a_foreign_safetensors_file_is_named(run):
     _rewrite(run, lambda tensors: None, metadata={"format": "pt"})
     with pytest.raises(ValueError, match=r"model\.safetensors: expected the format.*got None"):
         TrainedModel.load(run)
+
+
+def test_a_model_tells_what_it_is(trained):
+    model = trained.model
+    assert repr(model) == (
+        f"TrainedModel(of features, dim={model.dim}, bits={model.config.bits}, "
+        f"{len(model.tags.group_of_tag)} tags)"
+    )
+
+
+def test_the_letters_of_a_tag_are_no_tags(trained):
+    with pytest.raises(TypeError, match=r"tags: expected a list of tags such as \['boat'\]"):
+        trained.model.embed_tags("boat")
+
+
+def test_settings_that_are_none_are_refused():
+    with pytest.raises(TypeError, match="config: expected a TrainConfig, got dict"):
+        train({"features": "features.npy"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -274,7 +275,16 @@ class Table:
 
 
 MASKED = np.ma.masked_array(P.X, np.arange(240).reshape(40, 6) == 75)
+ROWS = np.empty(2, object)
+ROWS[:] = [P.X[0], P.X[1]]
 REFUSED: dict[str, tuple[Any, type[Exception], str]] = {
+    "none": (None, TypeError, "X: expected float16, float32 or float64, got NoneType$"),
+    "file": ("a/v.npy", TypeError, r"got 'a/v.npy' \(a str\): numpy.load reads a file"),
+    "path": (Path("v.npy"), TypeError, r"got 'v.npy' \(a (Posix|Windows)Path\): numpy.load"),
+    "word": ("red", TypeError, r"got 'red' \(a str\)$"),
+    "rows in a column": (ROWS, TypeError, r"got object: numpy.stack\(X\) makes one array"),
+    "integers": ([[1, 2]], TypeError, r"int64 \(from list\): numpy.asarray\(X, numpy.float32\)"),
+    "codes": (CODES, TypeError, "got uint8: .*; were they codes, add or decode would take them"),
     "masked": (MASKED, ValueError, "X: row 12 is masked: expected an array with all its values"),
     "sparse": (Sparse(), TypeError, "X: expected a dense array, got a sparse Sparse"),
     "ragged": ([[1.0] * 6, [1.0]], ValueError, "X: expected an array, got list: .*inhomogeneous"),
@@ -283,7 +293,7 @@ REFUSED: dict[str, tuple[Any, type[Exception], str]] = {
     "closed": (Unreadable(P.X), TypeError, "X: expected an array, got Unreadable: the file is"),
     "stuck": (Stubborn(P.X, []), TypeError, "X: .*got Stubborn on device 2 of DLPack: cannot"),
     "one vector": (P.X[0], ValueError, r"got \(6,\). Reshape your data: X\[None\] is one vector"),
-    "generator": ((row for row in P.X), TypeError, "X: .*got object .from generator"),
+    "generator": ((row for row in P.X), TypeError, "X: .*got generator$"),
 }
 
 
@@ -298,3 +308,43 @@ def test_a_named_bfloat16_of_numpy_is_read_as_float32() -> None:
     ml_dtypes = pytest.importorskip("ml_dtypes")
     narrow = P.X.astype(ml_dtypes.bfloat16)
     np.testing.assert_array_equal(Q.encode(narrow), Q.encode(narrow.astype(np.float32)))
+
+
+@pytest.mark.parametrize(
+    ("codes", "message"),
+    [
+        (CODES.tolist(), r"int64 \(from list\): numpy.asarray\(codes, numpy.uint8\) converts"),
+        (P.X, "codes: expected uint8, got float.*: encode makes codes of vectors"),
+    ],
+)
+def test_what_are_no_codes_is_told_what_to_do(codes: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        Q.decode(codes)
+
+
+class ArrowByAnother:
+    """Has Arrow's methods, but not the package that it needs for them, as pandas may."""
+
+    def __init__(self, array: NDArray[Any]) -> None:
+        self.array = array
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> NDArray[Any]:
+        return self.array
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        raise ImportError("`Import pyarrow` failed.")
+
+
+class ArrayByAnother(ArrowByAnother):
+    def __arrow_c_array__(self, requested_schema: object = None) -> object:
+        raise ImportError("`Import pyarrow` failed.")
+
+
+@pytest.mark.parametrize("kind", [ArrowByAnother, ArrayByAnother])
+def test_what_cannot_become_arrow_here_is_read_as_numpy_sees_it(kind: Callable[..., Any]) -> None:
+    index = AQDIndex(Q)
+    np.testing.assert_array_equal(Q.encode(kind(P.X)), CODES)
+    index.add(kind(CODES), ids=kind(np.arange(40) + 7))
+    assert index.ids.tolist() == list(range(7, 47))
+    _, found = index.search(P.X[:2], k=40, allowed=kind(np.arange(40) < 3))
+    assert set(found.ravel().tolist()) == {-1, 7, 8, 9}

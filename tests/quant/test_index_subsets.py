@@ -53,7 +53,14 @@ def test_a_range_takes_the_ids_that_are_there() -> None:
     found = index.search(PROBLEM.X[:1], 3000, allowed=range(2000, 4000))[1][0]
     there = ids[(ids >= 2000) & (ids < 4000)]
     assert sorted(found[found >= 0].tolist()) == sorted(there.tolist())
-    for nothing in (range(20_000, 30_000), range(5, 5), range(10, 2), [], np.array([], np.int64)):
+    for nothing in (
+        range(20_000, 30_000),
+        range(5, 5),
+        range(10, 2),
+        [],
+        np.array([]),
+        np.array([], np.int64),
+    ):
         assert (index.search(PROBLEM.X[:1], 3, allowed=nothing)[1] == -1).all()
         assert len(index.subset(nothing)) == 0
         assert len(index.range_search(PROBLEM.X[:1], -np.inf, allowed=nothing)[1]) == 0
@@ -74,8 +81,13 @@ def test_filters_that_are_none_are_named() -> None:
             call(np.ones(2999, bool))
         with pytest.raises(ValueError, match="allowed: id 3000 is not in the index"):
             call([5, 3000])
-        with pytest.raises(TypeError, match="allowed: expected integers"):
+        with pytest.raises(TypeError, match=r"allowed: expected integers .*, got float64"):
             call(np.array([0.5]))
+        with pytest.raises(TypeError, match=r"allowed: expected .* a range, got set"):
+            call({3, 5})
+        for dtype in (np.uint8, np.int64):
+            with pytest.raises(TypeError, match=r"got zeros and ones of .*makes a mask"):
+                call(np.ones(3000, dtype))
 
 
 @pytest.mark.parametrize("similarity", SIMILARITIES)

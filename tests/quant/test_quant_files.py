@@ -140,6 +140,21 @@ def test_a_missing_file_is_named(tmp_path: Path, kind: str) -> None:
         LOADERS[kind](tmp_path / "absent.wsdhq")
 
 
+@pytest.mark.parametrize("kind", LOADERS)
+def test_a_folder_is_no_file(tmp_path: Path, kind: str) -> None:
+    with pytest.raises(IsADirectoryError, match=r"is a folder: expected a wsdhq \w+ file"):
+        LOADERS[kind](tmp_path)
+
+
+@pytest.mark.parametrize("kind", LOADERS)
+@pytest.mark.parametrize("path", [None, 5])
+def test_what_is_no_path_is_refused(kind: str, path: object) -> None:
+    message = f"path: expected a str or PathLike, got {type(path).__name__}"
+    for call in (LOADERS[kind], SAVERS[kind]):
+        with pytest.raises(TypeError, match=message):
+            call(path)
+
+
 @pytest.mark.parametrize("kind", SAVERS)
 def test_saving_into_a_missing_folder_names_it(tmp_path: Path, kind: str) -> None:
     with pytest.raises(FileNotFoundError, match="nowhere"):
@@ -323,7 +338,7 @@ def test_verification_maps_or_copies(tmp_path: Path) -> None:
     path.write_bytes(bytes(damaged))
     assert len(AQDIndex.load(path)) == 90
     for mmap in (True, False):
-        with pytest.raises(ValueError, match=r"db: .* are damaged: expected the checksum"):
+        with pytest.raises(ValueError, match=r"db: .* is damaged: expected the checksum"):
             AQDIndex.load(path, mmap=mmap, verify=True)
 
 

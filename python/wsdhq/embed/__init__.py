@@ -36,7 +36,16 @@ _HOME = {
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_HOME[name]), name)
+    try:
+        value = getattr(import_module(_HOME[name]), name)
+    except ModuleNotFoundError as error:
+        if (error.name or "wsdhq").startswith("wsdhq"):
+            raise
+        raise ModuleNotFoundError(
+            f"{__name__}.{name} needs the package {error.name!r}, which is not installed: "
+            "pip install 'wsdhq[train]'",
+            name=error.name,
+        ) from error
     globals()[name] = value
     return value
 

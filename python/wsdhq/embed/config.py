@@ -448,7 +448,10 @@ def _checked_type(field: Any, value: Any) -> Any:
         value = float(value)
     if not isinstance(value, expected) or (expected is int and isinstance(value, bool)):
         allowed = f"{base} or None" if optional else base
-        raise TypeError(f"{field.name} must be {allowed}, got {type(value).__name__}: {value!r}")
+        kind = type(value).__name__
+        if field.name in _PATHS:
+            raise TypeError(f"{field.name} must be the path of a file or folder, got {kind}")
+        raise TypeError(f"{field.name} must be {allowed}, got {kind}: {value!r:.80}")
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{field.name} must be finite, got {value}")
     return value

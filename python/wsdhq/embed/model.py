@@ -78,6 +78,13 @@ class TrainedModel:
         self.quantizer = quantizer
         self.tags = tags
 
+    def __repr__(self) -> str:
+        kind = "images" if self.embeds_images else "features"
+        return (
+            f"TrainedModel(of {kind}, dim={self.dim}, bits={self.config.bits}, "
+            f"{len(self.tags.group_of_tag)} tags)"
+        )
+
     @property
     def sphere(self) -> NDArray[np.float32]:
         """The semantic sphere, (T', D) float32, as training left it.
@@ -242,9 +249,13 @@ class TrainedModel:
 
         Raises
         ------
+        TypeError
+            A single str, whose letters would be the tags.
         ValueError
             A tag is unknown (the message names it), there is none, or they cancel out.
         """
+        if isinstance(tags, str):
+            raise TypeError(f"tags: expected a list of tags such as [{tags!r}], got a str")
         groups = []
         for tag in tags:
             group = self.tags.group_of_tag.get(tag.lower())

@@ -117,6 +117,8 @@ def train(
         `config.out` is not empty or its training was begun with other settings or inputs, a
         checkpoint is damaged, or the loss diverged.
     """
+    if not isinstance(config, TrainConfig):
+        raise TypeError(f"config: expected a TrainConfig, got {type(config).__name__}")
     run = RunDirectory(config.out)
     run.check(config, resume=resume, overwrite=overwrite)
     if resume and run.is_finished:

@@ -122,7 +122,8 @@ def arrow_matrices(value: Any, name: str) -> list[NDArray[Any]] | None:
     Returns
     -------
     list of ndarray (n, list_size), read-only, or None
-        At least one. None where the Arrow type is no list.
+        At least one. None where the Arrow type is no list, or a package that the object needs to
+        become Arrow is missing: pandas has the methods, and makes Arrow by pyarrow alone.
 
     Raises
     ------
@@ -132,7 +133,10 @@ def arrow_matrices(value: Any, name: str) -> list[NDArray[Any]] | None:
         A null, whose row is named.
     """
     if hasattr(value, "__arrow_c_array__"):
-        schema_capsule, array_capsule = _exported(value.__arrow_c_array__, name)
+        exported = _exported(value.__arrow_c_array__, name)
+        if exported is None:
+            return None
+        schema_capsule, array_capsule = exported
         schema = _Schema.from_address(_pointer_of(schema_capsule, b"arrow_schema"))
         kind = _list_kind(schema, name)
         if kind is None:
@@ -140,6 +144,8 @@ def arrow_matrices(value: Any, name: str) -> list[NDArray[Any]] | None:
         array = _Array.from_address(_pointer_of(array_capsule, b"arrow_array"))
         return [_matrix(array, *kind, array_capsule, name, 0)]
     capsule = _exported(value.__arrow_c_stream__, name)
+    if capsule is None:
+        return None
     stream = _Stream.from_address(_pointer_of(capsule, b"arrow_array_stream"))
     described = _Released(_Schema())
     _check_stream(stream, stream.get_schema(stream, described.structure), name)
@@ -158,9 +164,11 @@ def arrow_matrices(value: Any, name: str) -> list[NDArray[Any]] | None:
 
 
 def _exported(export: Callable[[], Any], name: str) -> Any:
-    """What an object gives of itself, or a TypeError that says why it does not."""
+    """What an object gives of itself, None without the package it needs, or else a TypeError."""
     try:
         return export()
+    except ImportError:
+        return None
     except (TypeError, ValueError, NotImplementedError, RuntimeError) as error:
         raise TypeError(f"{name}: expected Arrow data that can be shared: {error}") from None
 
@@ -177,7 +185,8 @@ def _list_kind(schema: Any, name: str) -> tuple[int, np.dtype[Any]] | None:
     if form in _LISTS or (schema.dictionary and form.startswith("+")):
         raise TypeError(
             f"{name}: expected an Arrow fixed-size list, got a {_LISTS.get(form, form)}: with "
-            "pyarrow, cast(pyarrow.list_(pyarrow.float32(), dim)) makes one"
+            "pyarrow, cast(pyarrow.list_(pyarrow.float32(), dim)) makes one; numpy.stack makes an "
+            "array of a column of pandas"
         )
     if form == "+s":
         raise TypeError(f"{name}: expected an Arrow fixed-size list, got a table: pass a column")

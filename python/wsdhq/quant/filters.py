@@ -12,6 +12,7 @@ from wsdhq import _core
 from wsdhq.quant.arrays import as_rows
 from wsdhq.quant.ids import Interval, as_ids
 from wsdhq.quant.rows import BLOCK_SIZE, Blocks, Rows
+from wsdhq.quant.validation import described
 
 __all__ = ["Chosen", "Part", "chosen_positions", "parts", "range_search_parts", "search_parts"]
 
@@ -54,15 +55,28 @@ def chosen_positions(allowed: ArrayLike | range, rows: Rows) -> Chosen:
     """
     if isinstance(allowed, range):
         if allowed.step != 1:
-            raise ValueError(f"allowed: expected a range of step 1, got {allowed}")
+            raise ValueError(
+                f"allowed: expected a range of step 1, got {allowed}: numpy.arange makes ids of it"
+            )
         return rows.ids.within(allowed.start, max(allowed.start, allowed.stop))
     array = np.asarray(as_rows(allowed, "allowed"))
-    if array.shape == (0,) and not hasattr(allowed, "dtype"):  # an empty list: no ids
-        return Interval(0, 0)
+    if array.shape == (0,) and (array.dtype == np.float64 or not hasattr(allowed, "dtype")):
+        return Interval(0, 0)  # an empty list, or what numpy.array makes of one: no ids
     if array.dtype == np.bool_:
         if array.shape != (len(rows),):
             raise ValueError(f"allowed: expected a mask of shape ({len(rows)},), got {array.shape}")
         return np.ascontiguousarray(array)
+    if array.dtype.kind not in "iu":
+        raise TypeError(
+            "allowed: expected integers (ids), bool (a mask) or a range, got "
+            f"{described(allowed, array, 'allowed')}"
+        )
+    if array.shape == (len(rows),) and len(rows) > 2 and {0, 1} >= {array.min(), array.max()}:
+        # Ids are all different, so that these are no list of them.
+        raise TypeError(
+            f"allowed: expected a mask of bool, got zeros and ones of {array.dtype}, which would "
+            "be ids: numpy.asarray(allowed, bool) makes a mask"
+        )
     positions = rows.ids.positions_of(as_ids(array, "allowed"), "allowed")
     return positions if (positions[1:] > positions[:-1]).all() else np.unique(positions)
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wsdhq.quant.arrays import as_rows
+from wsdhq.quant.validation import described
 
 __all__ = ["MOST_ID", "Ids", "Interval", "as_ids", "check_distinct", "check_next_id"]
 
@@ -38,12 +39,17 @@ class Interval(NamedTuple):
 def as_ids(value: ArrayLike, name: str) -> NDArray[np.int64]:
     """Check ids that a user gave: one dimension of integers, 0 .. MOST_ID."""
     array = np.asarray(as_rows(value, name))
-    if array.shape == (0,) and not hasattr(value, "dtype"):  # an empty list is of any type
+    # An empty list is of any type, and what numpy.array makes of one is float64.
+    if array.shape == (0,) and (array.dtype == np.float64 or not hasattr(value, "dtype")):
         array = array.astype(np.int64)
     if array.dtype.kind not in "iu":
-        raise TypeError(f"{name}: expected integers, got {array.dtype}")
+        hint = ""
+        if array.dtype.kind == "f" and array.ndim:
+            hint = f": numpy.asarray({name}, numpy.int64) converts whole numbers"
+        raise TypeError(f"{name}: expected integers, got {described(value, array, name)}{hint}")
     if array.ndim != 1:
-        raise ValueError(f"{name}: expected one dimension, got shape {array.shape}")
+        hint = f": [{array}] is a list of one" if array.ndim == 0 else ""
+        raise ValueError(f"{name}: expected one dimension, got shape {array.shape}{hint}")
     if array.size and not (int(array.min()) >= 0 and int(array.max()) <= MOST_ID):
         wrong = int(array.min()) if int(array.min()) < 0 else int(array.max())
         raise ValueError(f"{name}: expected ids from 0 to {MOST_ID}, got {wrong}")

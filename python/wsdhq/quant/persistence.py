@@ -15,7 +15,7 @@ import numpy as np
 import safetensors
 from numpy.typing import NDArray
 
-from wsdhq._files import atomic_path
+from wsdhq._files import as_path, atomic_path
 from wsdhq.quant.arrays import LazyRows
 from wsdhq.quant.progress import Progress
 
@@ -147,8 +147,8 @@ def _check_sums(
         if found.get(name) != expected.get(name):
             part = name.removeprefix("/")
             raise ValueError(
-                f"{file}: {part} are damaged: expected the checksum {expected.get(name)}, "
-                f"got {found.get(name)}"
+                f"{file}: the part {part!r} is damaged: expected the checksum "
+                f"{expected.get(name)}, got {found.get(name)}"
             )
 
 
@@ -176,13 +176,17 @@ def read_tensors(
 
     Raises
     ------
-    FileNotFoundError
-        There is no such file.
+    TypeError
+        `path` is no path.
+    FileNotFoundError, IsADirectoryError
+        There is no such file, or a folder.
     ValueError
         The file is truncated, foreign, of another kind or of a newer version; or, where it is to
         be verified, damaged or without checksums.
     """
-    file = Path(path)
+    file = as_path(path)
+    if file.is_dir():
+        raise IsADirectoryError(f"{file} is a folder: expected a wsdhq {kind} file")
     if not file.is_file():
         raise FileNotFoundError(f"{file}: no such file: expected a wsdhq {kind} file")
     while True:

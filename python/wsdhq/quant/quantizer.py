@@ -388,6 +388,9 @@ class AdditiveQuantizer(Estimator):
     ) -> float:
         """Mean of (x - x^)^T metric (x - x^) over vectors, in float64; nan for no vectors.
 
+        Without a metric this is the mean squared distance: the squares of a vector's dimensions are
+        added up, not averaged.
+
         Parameters
         ----------
         X : array (num_vectors, dim) of float16, float32 or float64

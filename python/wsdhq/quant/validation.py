@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import operator
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,7 @@ __all__ = [
     "as_vectors",
     "check_num_codewords",
     "code_chunks",
+    "described",
     "float32_chunks",
 ]
 
@@ -71,8 +74,14 @@ def check_num_codewords(num_codebooks: int, codebook_size: int) -> None:
 def _as_floats(value: object, name: str) -> NDArray[Any] | LazyRows:
     array = as_rows(value, name)
     if array.dtype.kind != "f" or array.dtype.itemsize not in (2, 4, 8):
+        hint = ""
+        if array.dtype.kind in "iub" and array.ndim:
+            hint = f": numpy.asarray({name}, numpy.float32) makes floats of numbers"
+        if array.dtype == np.uint8 and array.ndim:
+            hint += "; were they codes, add or decode would take them"
         raise TypeError(
-            f"{name}: expected float16, float32 or float64, got {array.dtype}{_origin(value)}"
+            f"{name}: expected float16, float32 or float64, got "
+            f"{described(value, array, name)}{hint}"
         )
     return array
 
@@ -82,8 +91,25 @@ def _as_float_array(value: object, name: str) -> NDArray[Any]:
     return np.asarray(_as_floats(value, name))
 
 
-def _origin(value: object) -> str:
-    return "" if isinstance(value, np.ndarray) else f" (from {type(value).__name__})"
+def described(value: object, array: NDArray[Any] | LazyRows, name: str) -> str:
+    """What came in place of numbers, for an error: its dtype, or its type where it is no array."""
+    kind = type(value).__name__
+    if isinstance(value, (str, os.PathLike)):
+        told = f"{str(value)!r:.80} (a {kind})"
+        return f"{told}: numpy.load reads a file" if Path(value).suffix else told
+    if isinstance(value, np.ndarray):
+        came = f"{array.dtype}"
+    elif array.ndim == 0 and array.dtype == object:
+        return kind
+    else:
+        came = f"{array.dtype} (from {kind})"
+    if array.ndim == 1 and array.dtype == object and len(array) and _is_row(array[0]):
+        return f"{came}: numpy.stack({name}) makes one array of many"
+    return came
+
+
+def _is_row(value: object) -> bool:
+    return isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim == 1)
 
 
 def _complain_of_row(chunk: NDArray[Any], name: str, offset: int) -> None:
@@ -187,7 +213,12 @@ def as_code_rows(
     """
     array = as_rows(value, name)
     if array.dtype != np.uint8:
-        raise TypeError(f"{name}: expected uint8, got {array.dtype}{_origin(value)}")
+        hint = ""
+        if array.dtype.kind in "iu" and array.ndim:
+            hint = f": numpy.asarray({name}, numpy.uint8) converts codes"
+        elif array.dtype.kind == "f" and array.ndim:
+            hint = ": encode makes codes of vectors"
+        raise TypeError(f"{name}: expected uint8, got {described(value, array, name)}{hint}")
     rows = "num_vectors" if num_vectors is None else num_vectors
     if (
         array.ndim != 2
