@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import io
-import multiprocessing
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 
 import oracle
+from running import output_of
 from wsdhq.quant import AdditiveQuantizer, AQDIndex, CodeStatistics
 
 P = oracle.float_problem(65, 300, 6, 3, 10)
@@ -124,22 +124,26 @@ def test_an_index(way: str, similarity: str, mapped: bool, tmp_path: Path) -> No
         np.testing.assert_array_equal(found, wanted)
 
 
-def answers(given: Any) -> Any:
-    """What another process finds."""
-    q, statistics, index = given
-    codes = q.encode(P.X)
-    return codes, statistics.solve(), index.search(P.X[:5], 7), q
+ANSWERS = """
+import pickle
+from pathlib import Path
+
+folder = Path(__file__).parent
+q, statistics, index, X = pickle.loads((folder / "given").read_bytes())
+answers = q.encode(X), statistics.solve(), index.search(X[:5], 7), q
+(folder / "answers").write_bytes(pickle.dumps(answers))
+"""
 
 
-def test_another_process() -> None:
+def test_another_process(tmp_path: Path) -> None:
+    q, index = fitted(), make_index("l2")
     s = CodeStatistics(3, 10, 6, threads=1).update(P.X, P.codes)
-    given = fitted(), s, make_index("l2")
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        codes, solved, found, back = pool.apply(answers, (given,))
-    expected = answers(given)
-    np.testing.assert_array_equal(codes, expected[0])
-    np.testing.assert_array_equal(solved, expected[1])
-    for mine, other in zip(found, expected[2]):
+    (tmp_path / "given").write_bytes(pickle.dumps((q, s, index, P.X)))
+    output_of(ANSWERS, tmp_path)
+    codes, solved, found, back = pickle.loads((tmp_path / "answers").read_bytes())
+    np.testing.assert_array_equal(codes, q.encode(P.X))
+    np.testing.assert_array_equal(solved, s.solve())
+    for mine, other in zip(found, index.search(P.X[:5], 7)):
         np.testing.assert_array_equal(mine, other)
     np.testing.assert_array_equal(back.encode(P.X), codes)
 
