@@ -109,6 +109,14 @@ def _listed(blocks: Blocks, positions: NDArray[np.int64], threads: int) -> Itera
 
 
 def _marked(blocks: Blocks, mask: NDArray[np.bool_], threads: int) -> Iterator[Part]:
+    # In one piece if they are few: each piece begins without a threshold. A bit per vector is kept.
+    if blocks.size <= 8 * MOST_BYTES:
+        gathering = blocks.gathering(mask, threads)
+        if gathering.count * SPARSE <= blocks.size and gathering.count <= _most_vectors(blocks):
+            if gathering.count:
+                gathered, positions = blocks.gathered(gathering, threads)
+                yield Part(gathered, positions=positions)
+            return
     # Windows that hold few enough vectors whatever the mask marks, where these are sparse.
     step = max(1, _most_vectors(blocks) * SPARSE // BLOCK_SIZE) * BLOCK_SIZE
     for begin in range(0, blocks.size, step):
