@@ -214,4 +214,4 @@ def test_quant_does_not_import_pyarrow() -> None:
         "q.encode([[1.0, 2.0, 3.0]])\n"
         "assert not {'pyarrow', 'torch', 'sklearn'} & set(sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

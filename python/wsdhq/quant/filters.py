@@ -38,13 +38,9 @@ class Part:
     def positions_of(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
         """Positions in the index of places in the blocks; -1 stays."""
         if isinstance(self.positions, int):
-            return (
-                places + self.positions
-                if self.positions == 0
-                else np.where(places < 0, -1, places + self.positions)
-            )
-        if len(self.positions) == 0:
-            return places
+            if self.positions == 0:
+                return places
+            return np.where(places < 0, -1, places + self.positions)
         return np.where(places < 0, -1, self.positions[places])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,11 +75,9 @@ class RowStore:
                 for first, end in chunks(len(other)):
                     self.rows.ids.check_new(other.ids.between(first, end))
             if len(other):
-                self._append(codes, other.ids, norms)
-            rows = self.rows
-            self.rows = Rows(
-                rows.blocks, rows.ids, max(rows.next_id, other.next_id), rows.num_binned
-            )
+                self._append(codes, other.ids, norms, other.next_id)
+            else:
+                self.rows = replace(self.rows, next_id=max(self.rows.next_id, other.next_id))
 
     def replace(self, ids: NDArray[np.int64], codes: CodeMatrix, norms: Norms) -> None:
         """Give vectors that are there other codes (n, num_codebooks)."""
@@ -114,7 +113,7 @@ class RowStore:
             self._buffer, self._lock, self._process = None, threading.Lock(), os.getpid()
         return self._lock
 
-    def _append(self, codes: CodeMatrix, ids: Ids, norms: Norms) -> None:
+    def _append(self, codes: CodeMatrix, ids: Ids, norms: Norms, next_id: int = 0) -> None:
         rows, buffer = self.rows, self._buffer
         if buffer is None or not buffer.has_room(len(codes)):
             size = len(rows)
@@ -124,7 +123,7 @@ class RowStore:
             buffer = BlockBuffer(rows.blocks, capacity, rows.num_binned)
         self._buffer = None  # dropped if what follows does not come to its end
         buffer.append(codes, norms)
-        next_id = max(rows.next_id, ids.most() + 1)
+        next_id = max(rows.next_id, ids.most() + 1, next_id)
         added = Rows(buffer.blocks(), rows.ids.with_more(ids), next_id, buffer.num_binned)
         self._buffer = buffer
         self.rows = added

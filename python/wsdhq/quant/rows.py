@@ -123,9 +123,11 @@ class Rows:
         """The same, to be pickled or copied: what was mapped is not so any more."""
         if not self.is_mapped:
             return self
-        ids = Ids.from_file(np.asarray(self.ids.between(0, len(self))))
         blocks = replace(self.blocks, full=self.blocks.full.view(np.ndarray))
-        return replace(self, blocks=blocks, ids=self.ids if self.ids.first is not None else ids)
+        if self.ids.first is not None:
+            return replace(self, blocks=blocks)
+        ids = Ids.from_file(np.asarray(self.ids.between(0, len(self))))
+        return replace(self, blocks=blocks, ids=ids)
 
 
 def chunks(count: int) -> Iterator[tuple[int, int]]:
