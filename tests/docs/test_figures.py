@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -11,18 +10,15 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from modules import module_at
+
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 FIGURES = DOCS / "figures"
 PICTURE = re.compile(r"!\[([^\]]*)\]\([./]*figures/([\w-]+)\.svg\)")
 
 
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("draw", FIGURES / "draw.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return module_at(FIGURES / "draw.py")
 
 
 @pytest.fixture(scope="module")

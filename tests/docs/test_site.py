@@ -6,7 +6,6 @@ checked.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import subprocess
@@ -16,18 +15,15 @@ from types import ModuleType
 
 import pytest
 
+from modules import module_at
+
 ROOT = Path(__file__).resolve().parents[2]
 HOOKS = ROOT / "docs" / "hooks"
 NEEDED = ("mkdocs", "material", "mkdocstrings_handlers.python", "latex2mathml")
 
 
 def hook(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, HOOKS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return module_at(HOOKS / f"{name}.py")
 
 
 @pytest.fixture(scope="module")
