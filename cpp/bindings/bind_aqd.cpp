@@ -37,7 +37,7 @@ FloatArray decode_codes(const FloatArray& codebooks, const CodeArray& codes, int
 
 using MaskArray = py::array_t<bool, py::array::c_style>;
 
-// The code blocks of an index, with the arrays that Python holds them in.
+// The code blocks of an index, of the shapes that the arrays which Python holds must have.
 CodeBlocks code_blocks(const CodeArray& full, const CodeArray& last, py::ssize_t size,
                        std::size_t num_rows) {
     const auto rows = static_cast<py::ssize_t>(num_rows);

@@ -36,7 +36,9 @@ class Index(Protocol):
 
     def search(
         self, Q: ArrayLike, k: int = ..., *, threads: int | None = ...
-    ) -> tuple[NDArray[Any], NDArray[np.int64]]: ...
+    ) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """Scores and ids (num_queries, k) of the best, best first."""
+        ...
 
 
 def rank_by_index(

@@ -15,7 +15,7 @@ import pytest
 import safetensors
 
 import oracle
-from wsdhq.quant import AdditiveQuantizer, AQDIndex, ids, persistence
+from wsdhq.quant import AdditiveQuantizer, AQDIndex, arrays, ids, persistence
 
 PROBLEM = oracle.float_problem(17, 700, 4, 2, 256)
 QUANTIZER = AdditiveQuantizer.from_codebooks(PROBLEM.codebooks)
@@ -165,7 +165,7 @@ def test_mapped_ids_are_saved_in_slices(tmp_path: Path, monkeypatch: pytest.Monk
     index = AQDIndex(AdditiveQuantizer.from_codebooks(np.zeros((1, 256, 1), np.float32)))
     index.add(np.zeros((400_000, 1), np.uint8), np.arange(400_000)[::-1])
     monkeypatch.setattr(ids, "LONGEST_LIST", 50_000)
-    monkeypatch.setattr(persistence, "_CHUNK_BYTES", 2**16)
+    monkeypatch.setattr(arrays, "CHUNK_BYTES", 2**16)
     index.save(tmp_path / "db")
     mapped = AQDIndex.load(tmp_path / "db")
     tracemalloc.start()

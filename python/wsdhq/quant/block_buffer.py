@@ -14,6 +14,9 @@ __all__ = ["BlockBuffer", "Norms"]
 
 LARGEST = float(np.finfo(np.float32).max)
 
+# Blocks between which Python hears a Ctrl-C.
+_COPIED_AT_ONCE = 2**14
+
 # Gives the norms (n,) float32 of codes (n, num_codebooks); none for inner products.
 Norms = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
@@ -28,8 +31,8 @@ class BlockBuffer:
     def __init__(self, blocks: Blocks, capacity: int, num_binned: int) -> None:
         num_rows = blocks.last.shape[0]
         self._blocks = np.empty((capacity // BLOCK_SIZE + 1, num_rows, BLOCK_SIZE), np.uint8)
-        for first in range(0, len(blocks.full), 2**14):
-            part = slice(first, min(first + 2**14, len(blocks.full)))
+        for first in range(0, len(blocks.full), _COPIED_AT_ONCE):
+            part = slice(first, min(first + _COPIED_AT_ONCE, len(blocks.full)))
             self._blocks[part] = blocks.full[part]
         self._blocks[len(blocks.full)] = blocks.last
         self._edges = blocks.edges

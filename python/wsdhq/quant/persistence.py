@@ -16,7 +16,7 @@ import safetensors
 from numpy.typing import NDArray
 
 from wsdhq._files import as_path, atomic_path
-from wsdhq.quant.arrays import LazyRows
+from wsdhq.quant.arrays import CHUNK_BYTES, LazyRows, rows_per_chunk
 from wsdhq.quant.progress import Progress
 
 __all__ = ["read_tensors", "write_tensors"]
@@ -27,7 +27,6 @@ FORMAT_VERSIONS = {"quantizer": 1, "index": 3}
 
 # Bytes that are read, written or summed between two looks for Ctrl-C, and that may wait to reach
 # the disk: were they more, the last of them would be waited for in one call.
-_CHUNK_BYTES = 16 << 20
 _SYNCHRONISED_BYTES = 64 << 20
 
 
@@ -101,13 +100,13 @@ def _crc_text(crc: int) -> str:
 def _byte_chunks(array: NDArray[Any] | LazyRows) -> Iterator[memoryview]:
     """The bytes of an array in pieces of bounded size."""
     if isinstance(array, LazyRows):
-        step = max(1, _CHUNK_BYTES // max(1, array.dtype.itemsize * math.prod(array.shape[1:])))
+        step = rows_per_chunk(array.dtype.itemsize * math.prod(array.shape[1:]))
         for first in range(0, len(array), step):
             yield from _byte_chunks(array[first : first + step])
     elif array.size:
         flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-        for first in range(0, len(flat), _CHUNK_BYTES):
-            yield flat[first : first + _CHUNK_BYTES].data
+        for first in range(0, len(flat), CHUNK_BYTES):
+            yield flat[first : first + CHUNK_BYTES].data
 
 
 def _checksums(
