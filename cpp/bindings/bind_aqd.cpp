@@ -23,16 +23,21 @@ Similarity similarity_named(const std::string& name) {
     throw py::value_error("similarity: expected ip, l2 or cosine, got " + name);
 }
 
-FloatArray decode_codes(const FloatArray& codebooks, const CodeArray& codes, int threads) {
+// Into `out`, or an array of its own.
+FloatArray decode_codes(const FloatArray& codebooks, const CodeArray& codes, int threads,
+                        std::optional<FloatArray> out) {
     const CodebooksView view = codebooks_view(codebooks);
     check_shape(codes, "codes", {-1, codebooks.shape(0)});
     check_threads(threads);
-    const CodesView code_view = codes_view(codes);
-    check_codes(code_view, view.codebook_size);
-    FloatArray out({codes.shape(0), codebooks.shape(2)});
-    float* data = out.mutable_data();
-    run_released([&](Interrupt& interrupt) { decode(view, code_view, threads, interrupt, data); });
-    return out;
+    const CheckedCodes checked(codes, view.codebook_size);
+    const py::ssize_t count = codes.shape(0);
+    FloatArray decoded = out ? *out : FloatArray({count, codebooks.shape(2)});
+    check_shape(decoded, "out", {count, codebooks.shape(2)});
+    check_aligned(decoded, "out");
+    float* data = decoded.mutable_data();
+    run_released(
+        [&](Interrupt& interrupt) { decode(view, checked.view(), threads, interrupt, data); });
+    return decoded;
 }
 
 using MaskArray = py::array_t<bool, py::array::c_style>;
@@ -70,6 +75,7 @@ public:
             });
         } else if (py::isinstance<IntArray>(chosen)) {
             check_shape(chosen, "chosen", {-1});
+            check_aligned(chosen, "chosen");
             const auto* positions = static_cast<const std::int64_t*>(chosen.data());
             const auto count = static_cast<std::size_t>(chosen.shape(0));
             check_positions(positions, count, size);
@@ -147,7 +153,7 @@ public:
         }
         FloatArray scores({queries.shape(0), k});
         IntArray found({queries.shape(0), k});
-        const VectorsView view = vectors_view(queries);
+        const VectorsView view = vectors_view(queries, "queries");
         const auto& kernels = active_kernels();
         float* score_data = scores.mutable_data();
         std::int64_t* found_data = found.mutable_data();
@@ -164,7 +170,7 @@ public:
                            int threads) const {
         const Database database = make_database(queries, full, last, edges, size, first, mask);
         check_threads(threads);
-        const VectorsView view = vectors_view(queries);
+        const VectorsView view = vectors_view(queries, "queries");
         const auto& kernels = active_kernels();
         std::vector<std::vector<SearchResult>> results;
         run_released([&](Interrupt& interrupt) {
@@ -202,6 +208,7 @@ private:
                     {similarity_ == Similarity::inner_product
                          ? 0
                          : static_cast<py::ssize_t>(kernels::kTableSize)});
+        check_aligned(edges, "edges");
         Database database;
         database.blocks = code_blocks(full, last, size, searcher_.num_rows());
         database.norm_edges = edges.data();
@@ -229,7 +236,8 @@ private:
 
 void bind_aqd(py::module_& module) {
     module.def("decode", &decode_codes, py::arg("codebooks").noconvert(),
-               py::arg("codes").noconvert(), py::arg("threads"));
+               py::arg("codes").noconvert(), py::arg("threads"),
+               py::arg("out").noconvert() = py::none());
     py::class_<PySearcher>(module, "Searcher")
         .def(py::init<const FloatArray&, const std::string&>(), py::arg("codebooks").noconvert(),
              py::arg("similarity"))

@@ -35,6 +35,7 @@ std::unique_ptr<Encoder> make_encoder(const FloatArray& codebooks,
     if (metric) {
         const auto dim = static_cast<py::ssize_t>(view.dim);
         check_shape(*metric, "metric", {dim, dim});
+        check_aligned(*metric, "metric");
     }
     const auto& kernels = active_kernels();
     const float* data = metric ? metric->data() : nullptr;
@@ -55,8 +56,9 @@ CodeArray encode(const Encoder& encoder, const FloatArray& vectors,
     CodeArray out({vectors.shape(0), num_codebooks});
     if (codes) {
         check_shape(*codes, "codes", {vectors.shape(0), num_codebooks});
-        check_codes(codes_view(*codes), encoder.codebook_size());
+        // Copied first: what is checked must be what is used.
         std::copy(codes->data(), codes->data() + codes->size(), out.mutable_data());
+        check_codes(codes_view(out), encoder.codebook_size());
     }
     const EncodeSettings settings{iterations, relaxation_named(relaxation), seed, threads,
                                   beam_width};

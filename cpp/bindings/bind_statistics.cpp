@@ -15,13 +15,13 @@ void update_histogram(const CodeArray& codes, IntArray& histogram, int threads,
                 {num_codebooks, codebook_size, num_codebooks, codebook_size});
     check_shape(codes, "codes", {-1, num_codebooks});
     check_threads(threads);
-    const CodesView code_view = codes_view(codes);
+    check_aligned(histogram, "histogram");
     const auto size = static_cast<std::size_t>(codebook_size);
-    check_codes(code_view, size);
+    const CheckedCodes checked(codes, size);
     std::int64_t* data = histogram.mutable_data();
     run_released([&](Interrupt& interrupt) {
         Interrupt never;
-        add_to_histogram(code_view, size, threads, interruptible ? interrupt : never, data);
+        add_to_histogram(checked.view(), size, threads, interruptible ? interrupt : never, data);
     });
 }
 
@@ -32,13 +32,13 @@ void update_sums(const FloatArray& vectors, const CodeArray& codes, DoubleArray&
     check_shape(vectors, "vectors", {-1, sums.shape(2)});
     check_shape(codes, "codes", {vectors.shape(0), sums.shape(0)});
     check_threads(threads);
-    const CodesView code_view = codes_view(codes);
+    check_aligned(sums, "sums");
     const auto size = static_cast<std::size_t>(sums.shape(1));
-    check_codes(code_view, size);
+    const CheckedCodes checked(codes, size);
     const VectorsView vector_view = vectors_view(vectors);
     double* data = sums.mutable_data();
     run_released([&](Interrupt& interrupt) {
-        add_to_sums(vector_view, code_view, size, threads, interrupt, data);
+        add_to_sums(vector_view, checked.view(), size, threads, interrupt, data);
     });
 }
 
@@ -49,13 +49,6 @@ void bind_statistics(py::module_& module) {
                py::arg("histogram").noconvert(), py::arg("threads"), py::arg("interruptible"));
     module.def("update_sums", &update_sums, py::arg("vectors").noconvert(),
                py::arg("codes").noconvert(), py::arg("sums").noconvert(), py::arg("threads"));
-    module.def(
-        "check_codes",
-        [](const CodeArray& codes, std::size_t codebook_size) {
-            check_shape(codes, "codes", {-1, -1});
-            check_codes(codes_view(codes), codebook_size);
-        },
-        py::arg("codes").noconvert(), py::arg("codebook_size"));
 }
 
 }  // namespace wsdhq::bindings

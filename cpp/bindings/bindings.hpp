@@ -6,7 +6,9 @@
 
 #include <initializer_list>
 #include <string>
+#include <vector>
 
+#include "released_lock.hpp"
 #include "wsdhq/interrupt.hpp"
 #include "wsdhq/types.hpp"
 
@@ -23,27 +25,44 @@ using IntArray = py::array_t<std::int64_t, py::array::c_style>;
 // Throws ValueError naming the argument unless its shape is as given (-1: any length).
 void check_shape(const py::array& array, const char* name,
                  std::initializer_list<py::ssize_t> expected);
+// Throws ValueError naming the argument unless its items lie at multiples of their size.
+void check_aligned(const py::array& array, const char* name);
 void check_threads(int threads);
-// Throws ValueError naming the first row with a code >= codebook_size. Releases the GIL: the codes
+// Throws ValueError naming the first row with a code >= codebook_size. Releases the lock: the codes
 // may lie in a file that is read only now.
 void check_codes(CodesView codes, std::size_t codebook_size);
 
-VectorsView vectors_view(const FloatArray& array);
+// Codes as they were when they were checked, for work that uses them as indices: another thread may
+// change the caller's array at any time, another process a file that it is mapped from. Where every
+// byte is a code there is nothing to check, and nothing is copied.
+class CheckedCodes {
+public:
+    // Throws as check_codes.
+    CheckedCodes(const CodeArray& codes, std::size_t codebook_size);
+
+    CodesView view() const { return view_; }
+
+private:
+    CodesView view_;
+    std::vector<std::uint8_t> copy_;
+};
+
+// These check alignment, too.
+VectorsView vectors_view(const FloatArray& array, const char* name = "vectors");
 CodesView codes_view(const CodeArray& array);
 CodebooksView codebooks_view(const FloatArray& array);
 
-// Whether Python has a signal to handle, or `progress`, which is told the part that is done unless
-// it is None, raises; the error is then set. Takes the GIL.
-bool python_interrupted(const py::object& progress, double part_done);
-
-// Runs `work(interrupt)` without the GIL; a Ctrl-C during it raises KeyboardInterrupt.
+// Runs `work(interrupt)` without Python's lock; a Ctrl-C during it raises KeyboardInterrupt.
+// `progress`, unless None, is told now and then the part that is done; what it raises ends the
+// work.
 template <typename Work>
 void run_released(Work&& work, const py::object& progress = py::none()) {
-    const Interrupt* running = nullptr;
-    Interrupt interrupt([&] { return python_interrupted(progress, running->part_done()); });
-    running = &interrupt;
+    PyObject* told = progress.ptr();
     try {
-        py::gil_scoped_release released;
+        ReleasedLock lock;
+        const Interrupt* running = nullptr;
+        Interrupt interrupt([&] { return lock.is_interrupted(told, running->part_done()); });
+        running = &interrupt;
         work(interrupt);
     } catch (const Cancelled&) {
         throw py::error_already_set();

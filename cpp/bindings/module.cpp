@@ -2,6 +2,8 @@
 // sizes before any pointer is used.
 #include <pybind11/stl.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <sstream>
 
 #include "bindings.hpp"
@@ -28,6 +30,15 @@ void check_shape(const py::array& array, const char* name,
         message << (i > 0 ? ", " : "") << array.shape(i);
     }
     throw py::value_error(message.str() + ")");
+}
+
+void check_aligned(const py::array& array, const char* name) {
+    const auto address = reinterpret_cast<std::uintptr_t>(array.data());
+    if (array.size() != 0 && address % static_cast<std::size_t>(array.itemsize()) != 0) {
+        throw py::value_error(std::string(name) +
+                              ": expected an array whose items lie at multiples of " +
+                              std::to_string(array.itemsize()) + " bytes");
+    }
 }
 
 void check_threads(int threads) {
@@ -57,7 +68,26 @@ void check_codes(CodesView codes, std::size_t codebook_size) {
     });
 }
 
-VectorsView vectors_view(const FloatArray& array) {
+CheckedCodes::CheckedCodes(const CodeArray& codes, std::size_t codebook_size)
+    : view_(codes_view(codes)) {
+    if (codebook_size > 255) {
+        return;
+    }
+    copy_.resize(view_.num_vectors * view_.num_codebooks);
+    run_released([&](Interrupt& interrupt) {
+        constexpr std::size_t per_poll = 1 << 24;
+        for (std::size_t first = 0; first < copy_.size(); first += per_poll) {
+            interrupt.throw_if_requested();
+            std::copy_n(view_.data + first, std::min(per_poll, copy_.size() - first),
+                        copy_.data() + first);
+        }
+    });
+    view_.data = copy_.data();
+    check_codes(view_, codebook_size);
+}
+
+VectorsView vectors_view(const FloatArray& array, const char* name) {
+    check_aligned(array, name);
     return {array.data(), static_cast<std::size_t>(array.shape(0)),
             static_cast<std::size_t>(array.shape(1))};
 }
@@ -72,25 +102,9 @@ CodebooksView codebooks_view(const FloatArray& array) {
     if (array.size() == 0 || array.shape(1) > 256) {
         throw py::value_error("codebooks: expected at least one codebook of 1 to 256 codewords");
     }
+    check_aligned(array, "codebooks");
     return {array.data(), static_cast<std::size_t>(array.shape(0)),
             static_cast<std::size_t>(array.shape(1)), static_cast<std::size_t>(array.shape(2))};
-}
-
-bool python_interrupted(const py::object& progress, double part_done) {
-    const py::gil_scoped_acquire acquired;
-    if (PyErr_CheckSignals() != 0) {
-        return true;
-    }
-    if (progress.is_none()) {
-        return false;
-    }
-    try {
-        progress(part_done);
-    } catch (py::error_already_set& error) {
-        error.restore();
-        return true;
-    }
-    return false;
 }
 
 }  // namespace wsdhq::bindings

@@ -1,10 +1,8 @@
 #include "wsdhq/aqd.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <limits>
-#include <new>
 
 #include "code_norms.hpp"
 #include "parallel.hpp"
@@ -63,21 +61,11 @@ Extremes extremes(const float* values, std::size_t count) {
     return {*std::min_element(low, low + lanes), *std::max_element(high, high + lanes)};
 }
 
-// Runs body(0 .. count - 1) on `threads` threads; memory that ran out in one is thrown here.
+// Runs body(0 .. count - 1) on at most `threads` threads.
 template <typename Body>
 void for_each_task(int threads, std::size_t count, Body&& body) {
-    std::atomic<bool> out_of_memory{false};
     threads = std::max(1, std::min(threads, static_cast<int>(std::min<std::size_t>(count, 1024))));
-    for_each_piece(threads, count, [&](std::size_t task) {
-        try {
-            body(task);
-        } catch (const std::bad_alloc&) {
-            out_of_memory = true;
-        }
-    });
-    if (out_of_memory) {
-        throw std::bad_alloc();
-    }
+    for_each_piece(threads, count, body);
 }
 
 }  // namespace

@@ -240,6 +240,11 @@ void Encoder::encode(VectorsView vectors, bool warm, const EncodeSettings& wante
     interrupt.expect(vectors.num_vectors * (relaxed ? settings.iterations + std::size_t{1} : 1));
     for (std::size_t begin = 0; begin < vectors.num_vectors; begin += kChunk) {
         const std::size_t taken = std::min(kChunk, vectors.num_vectors - begin);
+        if (!warm) {
+            // So that a vector that no code is better for than another, as one that turns into NaN
+            // while it is read, has a code all the same.
+            std::fill_n(codes + begin * bytes, taken * bytes, std::uint8_t{0});
+        }
         Chunk chunk{{vectors.row(begin), taken, vectors.dim},
                     codes + begin * bytes,
                     std::vector<double>(taken),

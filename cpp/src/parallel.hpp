@@ -5,12 +5,13 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
+#include <exception>
 
 #ifdef _OPENMP
 #include <omp.h>
 #else
-#include <atomic>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -18,9 +19,53 @@
 
 namespace wsdhq {
 
-#ifndef _OPENMP
 namespace team {
 
+// The first exception of many bodies. None may leave a thread or a region of OpenMP: that would
+// end the process.
+class FirstError {
+public:
+    // Calls body(i) unless one has thrown before.
+    template <typename Body>
+    void guard(Body& body, std::size_t i) noexcept {
+        if (has_failed_.load(std::memory_order_relaxed)) {
+            return;
+        }
+        try {
+            body(i);
+        } catch (...) {
+            if (!has_failed_.exchange(true)) {
+                error_ = std::current_exception();
+            }
+        }
+    }
+
+    // For the caller, when every thread is done.
+    void rethrow() const {
+        if (error_) {
+            std::rethrow_exception(error_);
+        }
+    }
+
+private:
+    std::atomic<bool> has_failed_{false};
+    std::exception_ptr error_;
+};
+
+#ifdef _OPENMP
+// How many of `wanted` threads, the caller among them, the system grants: at least one. Fewer than
+// two are always granted.
+int granted(int wanted);
+
+// Without the runtime, which asks for memory and ends the process where there is none. Not for a
+// thread within a region of its caller's: its number there need not be 0.
+template <typename Body>
+void do_alone(std::size_t count, Body& body) {
+    for (std::size_t i = 0; i < count; ++i) {
+        body(i);
+    }
+}
+#else
 // The number of this thread in the team that it works in.
 inline thread_local int place = 0;
 
@@ -29,9 +74,10 @@ template <typename Body>
 void work(int threads, std::size_t count, Body& body) {
     const std::size_t most = std::min(count, static_cast<std::size_t>(std::max(threads, 1)));
     std::atomic<std::size_t> next{0};
+    FirstError errors;
     const auto take = [&] {
         for (std::size_t i = next++; i < count; i = next++) {
-            body(i);
+            errors.guard(body, i);
         }
     };
     std::vector<std::thread> others;
@@ -42,7 +88,7 @@ void work(int threads, std::size_t count, Body& body) {
                 place = static_cast<int>(number);
                 take();
             });
-        } catch (const std::system_error&) {
+        } catch (const std::exception&) {
             break;  // no more threads are to be had: those that are there do the work
         }
     }
@@ -50,10 +96,11 @@ void work(int threads, std::size_t count, Body& body) {
     for (std::thread& other : others) {
         other.join();
     }
+    errors.rethrow();
 }
+#endif
 
 }  // namespace team
-#endif
 
 // The number of the thread that asks, from 0 on: that of the caller is 0.
 inline int thread_number() {
@@ -65,15 +112,23 @@ inline int thread_number() {
 }
 
 // Calls body(i) for every i below `count`, with at most `threads` threads; each takes the next i
-// that nobody took. `body` must not throw.
+// that nobody took. What a body throws is thrown again here, and bodies that have not begun by then
+// are left out. Where the system grants fewer threads, those that it grants do the work.
 template <typename Body>
 void for_each_piece(int threads, std::size_t count, Body&& body) {
 #ifdef _OPENMP
-    const auto end = static_cast<std::ptrdiff_t>(count);
-#pragma omp parallel for num_threads(threads) schedule(dynamic)
-    for (std::ptrdiff_t i = 0; i < end; ++i) {
-        body(static_cast<std::size_t>(i));
+    const int had = team::granted(count < 2 ? 1 : threads);
+    if (had < 2 && !omp_in_parallel()) {
+        team::do_alone(count, body);
+        return;
     }
+    const auto end = static_cast<std::ptrdiff_t>(count);
+    team::FirstError errors;
+#pragma omp parallel for num_threads(had) schedule(dynamic)
+    for (std::ptrdiff_t i = 0; i < end; ++i) {
+        errors.guard(body, static_cast<std::size_t>(i));
+    }
+    errors.rethrow();
 #else
     team::work(threads, count, body);
 #endif
@@ -84,11 +139,18 @@ void for_each_piece(int threads, std::size_t count, Body&& body) {
 template <typename Body>
 void for_each_neighbour(int threads, std::size_t count, Body&& body) {
 #ifdef _OPENMP
-    const auto end = static_cast<std::ptrdiff_t>(count);
-#pragma omp parallel for num_threads(threads) schedule(static)
-    for (std::ptrdiff_t i = 0; i < end; ++i) {
-        body(static_cast<std::size_t>(i));
+    const int had = team::granted(count < 2 ? 1 : threads);
+    if (had < 2 && !omp_in_parallel()) {
+        team::do_alone(count, body);
+        return;
     }
+    const auto end = static_cast<std::ptrdiff_t>(count);
+    team::FirstError errors;
+#pragma omp parallel for num_threads(had) schedule(static)
+    for (std::ptrdiff_t i = 0; i < end; ++i) {
+        errors.guard(body, static_cast<std::size_t>(i));
+    }
+    errors.rethrow();
 #else
     const std::size_t runs = std::min(count, static_cast<std::size_t>(std::max(threads, 1)));
     const auto run = [&](std::size_t number) {

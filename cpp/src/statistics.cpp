@@ -57,11 +57,15 @@ public:
         }
     }
 
-    // By way of small counters that stay in the cache.
+    static std::size_t num_counters(std::size_t codebook_size) {
+        return codebook_size * (codebook_size + kCounterPadding);
+    }
+
+    // By way of small counters (num_counters) that stay in the cache.
     void count(const std::uint8_t* first, const std::uint8_t* second, std::size_t num_vectors,
-               std::vector<std::uint32_t>& counters) {
+               std::uint32_t* counters) {
         const std::size_t stride = codebook_size_ + kCounterPadding;
-        counters.assign(codebook_size_ * stride, 0);
+        std::fill(counters, counters + num_counters(codebook_size_), 0u);
         for (std::size_t n = 0; n < num_vectors; ++n) {
             ++counters[first[n] * stride + second[n]];
         }
@@ -88,13 +92,14 @@ private:
 // Vectors of a stretch in the order of their codes in one codebook, and in their own order within
 // a codeword.
 struct Buckets {
-    std::vector<std::uint16_t> rows = std::vector<std::uint16_t>(kSorted);
+    explicit Buckets(std::size_t codebook_size) : rows(kSorted), ends(codebook_size) {}
+
+    std::vector<std::uint16_t> rows;
     std::vector<std::uint16_t> ends;  // of each codeword, in rows
 
-    void sort(CodesView codes, std::size_t begin, std::size_t end, std::size_t codebook,
-              std::size_t codebook_size) {
-        ends.assign(codebook_size, 0);
-        for (std::size_t n = begin; n < end; ++n) {
+    void sort(CodesView codes, std::size_t codebook) {
+        std::fill(ends.begin(), ends.end(), std::uint16_t{0});
+        for (std::size_t n = 0; n < codes.num_vectors; ++n) {
             ++ends[codes.row(n)[codebook]];
         }
         std::uint16_t sum = 0;
@@ -104,8 +109,8 @@ struct Buckets {
             sum = static_cast<std::uint16_t>(sum + count);
         }
         // Starts become ends as the rows are put down.
-        for (std::size_t n = begin; n < end; ++n) {
-            rows[ends[codes.row(n)[codebook]]++] = static_cast<std::uint16_t>(n - begin);
+        for (std::size_t n = 0; n < codes.num_vectors; ++n) {
+            rows[ends[codes.row(n)[codebook]]++] = static_cast<std::uint16_t>(n);
         }
     }
 };
@@ -131,7 +136,8 @@ void add_to_histogram(CodesView codes, std::size_t codebook_size, int threads, I
         std::min(codes.num_vectors, std::max<std::size_t>(1, kTransposedBytes / num_codebooks));
     std::vector<std::uint8_t> transposed(stretch * num_codebooks);
     threads = useful_threads(threads, pairs.size(), codes.num_vectors * pairs.size());
-    std::vector<std::vector<std::uint32_t>> counters(static_cast<std::size_t>(threads));
+    const std::size_t num_counters = PairBlocks::num_counters(codebook_size);
+    std::vector<std::uint32_t> counters(static_cast<std::size_t>(threads) * num_counters);
     for (std::size_t begin = 0; begin < codes.num_vectors; begin += stretch) {
         const std::size_t count = std::min(stretch, codes.num_vectors - begin);
         for (std::size_t n = 0; n < count; ++n) {
@@ -154,8 +160,8 @@ void add_to_histogram(CodesView codes, std::size_t codebook_size, int threads, I
             if (few) {
                 blocks.count(first, second, count);
             } else {
-                blocks.count(first, second, count,
-                             counters[static_cast<std::size_t>(thread_number())]);
+                const auto thread = static_cast<std::size_t>(thread_number());
+                blocks.count(first, second, count, counters.data() + thread * num_counters);
             }
         });
         interrupt.throw_if_requested();
@@ -174,12 +180,15 @@ void add_to_sums(VectorsView vectors, CodesView codes, std::size_t codebook_size
     const std::size_t block = block_width(dim, num_codebooks, static_cast<std::size_t>(threads));
     const std::size_t tasks = num_codebooks * ((dim + block - 1) / block);
     const auto add_rows = active_kernels().statistics.add_rows;
-    std::vector<Buckets> buckets(num_codebooks);
+    std::vector<Buckets> buckets(num_codebooks, Buckets(codebook_size));
+    std::vector<std::uint8_t> copied(std::min(kSorted, codes.num_vectors) * num_codebooks);
     for (std::size_t begin = 0; begin < codes.num_vectors; begin += kSorted) {
-        const std::size_t end = std::min(begin + kSorted, codes.num_vectors);
-        for_each_neighbour(threads, num_codebooks, [&](std::size_t m) {
-            buckets[m].sort(codes, begin, end, m, codebook_size);
-        });
+        const std::size_t count = std::min(kSorted, codes.num_vectors - begin);
+        // Sorting reads a code twice, and the caller's may change in between.
+        std::copy_n(codes.row(begin), count * num_codebooks, copied.data());
+        const CodesView stretch{copied.data(), count, num_codebooks};
+        for_each_neighbour(threads, num_codebooks,
+                           [&](std::size_t m) { buckets[m].sort(stretch, m); });
         // Neighbours share their block of the vectors.
         for_each_neighbour(threads, tasks, [&](std::size_t task) {
             const std::size_t m = task % num_codebooks;
@@ -188,12 +197,12 @@ void add_to_sums(VectorsView vectors, CodesView codes, std::size_t codebook_size
             const Buckets& bucket = buckets[m];
             std::size_t row = 0;
             for (std::size_t k = 0; k < codebook_size; ++k) {
-                const std::size_t count = bucket.ends[k] - row;
-                if (count > 0) {
-                    add_rows(vectors.row(begin) + first, dim, bucket.rows.data() + row, count,
+                const std::size_t num_rows = bucket.ends[k] - row;
+                if (num_rows > 0) {
+                    add_rows(vectors.row(begin) + first, dim, bucket.rows.data() + row, num_rows,
                              width, sums + (m * codebook_size + k) * dim + first);
                 }
-                row += count;
+                row += num_rows;
             }
         });
         interrupt.throw_if_requested();

@@ -12,9 +12,11 @@ table_size: int
 
 def simd_levels() -> list[str]: ...
 def active_simd_level() -> str: ...
-def check_codes(codes: NDArray[uint8], codebook_size: int) -> None: ...
 def decode(
-    codebooks: NDArray[float32], codes: NDArray[uint8], threads: int
+    codebooks: NDArray[float32],
+    codes: NDArray[uint8],
+    threads: int,
+    out: NDArray[float32] | None = None,
 ) -> NDArray[float32]: ...
 def update_histogram(
     codes: NDArray[uint8], histogram: NDArray[int64], threads: int, interruptible: bool

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 import oracle
-from wsdhq.quant import AdditiveQuantizer, AQDIndex, CodeStatistics, arrays, icm_encode, validation
+from wsdhq.quant import AdditiveQuantizer, AQDIndex, CodeStatistics, arrays, icm_encode
 from wsdhq.quant.arrays import LazyRows, as_rows
 from wsdhq.quant.validation import as_codes, as_vectors
 
@@ -26,7 +26,6 @@ MB = 1 << 20
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Chunks of three rows, so that few vectors already need several."""
     monkeypatch.setattr(arrays, "CHUNK_BYTES", 3 * 4 * 6)
-    monkeypatch.setattr(validation, "CHUNK_BYTES", 3 * 4 * 6)
 
 
 class Sliceable:
@@ -162,9 +161,11 @@ def test_memory_is_shared(form: str) -> None:
     assert np.shares_memory(as_vectors(given, "X"), base)
 
 
-def test_contiguous_codes_are_not_copied() -> None:
-    assert as_codes(CODES, "codes", 3, 10) is CODES
-    assert np.shares_memory(as_codes(OnHost(CODES), "codes", 3, 10), CODES)
+def test_codes_are_copied() -> None:
+    for given in (CODES, OnHost(CODES), np.asfortranarray(CODES)):
+        checked = as_codes(given, "codes", 3, 10)
+        np.testing.assert_array_equal(checked, CODES)
+        assert not np.shares_memory(checked, CODES)
 
 
 def test_slices_and_not_the_whole_are_read() -> None:

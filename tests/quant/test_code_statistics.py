@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import oracle
 from wsdhq import _core
-from wsdhq.quant import CodeStatistics, simd_levels, statistics
+from wsdhq.quant import CodeStatistics, simd_levels, statistics, validation
 
 SHAPES = st.tuples(
     st.integers(0, 40), st.integers(1, 21), st.integers(1, 4), st.sampled_from([1, 2, 5, 16, 31])
@@ -304,7 +304,7 @@ def test_an_interrupted_update_adds_all_vectors_or_none(
     codes = rng.integers(0, 7, (900, 3), dtype=np.uint8)
     once = CodeStatistics(3, 7, 5).update(X, codes)
     monkeypatch.setattr(statistics, "_QUICK", 10**9 if quick else 0)
-    monkeypatch.setattr(statistics, "rows_per_chunk", lambda _: 400)
+    monkeypatch.setattr(validation, "rows_per_chunk", lambda _: 400)
     real, calls = _core.update_histogram, []
 
     def interrupted(*arguments: Any, **more: Any) -> None:

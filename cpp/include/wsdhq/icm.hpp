@@ -38,7 +38,8 @@ public:
     // each below codebook_size. With a beam_width above 0 a start is made by beam search, too; of
     // two starts the better end counts. Without `warm` the beam_width is taken as at least 1. The
     // objective of a code is never above that of its starts. Working memory is bounded for any
-    // number of vectors. Throws Cancelled.
+    // number of vectors. Vectors that change meanwhile, or are no numbers, get some codes below
+    // codebook_size. Throws Cancelled.
     void encode(VectorsView vectors, bool warm, const EncodeSettings& settings,
                 const kernels::KernelTable& kernels, Interrupt& interrupt,
                 std::uint8_t* codes) const;

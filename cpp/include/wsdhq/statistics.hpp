@@ -1,6 +1,9 @@
 // The sums that a codebook update needs (method section 4): B^T B as integer histograms and
 // B^T R as row sums. Both are sums over vectors; both grow in the order of the vectors, whatever
 // the number of threads.
+//
+// Codes are read once, into memory of our own: where every byte is a code, an array that another
+// thread changes meanwhile is counted as it is found.
 #pragma once
 
 #include <cstdint>

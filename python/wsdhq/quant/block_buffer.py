@@ -55,31 +55,37 @@ class BlockBuffer:
 
     def append(self, codes: CodeMatrix, norms: Norms) -> None:
         """Write codes (n, num_codebooks), and the bins of their norms, behind those there are."""
-        if len(self._edges) == 0:
-            for first, end in chunks(len(codes)):
-                self._write(self._size + first, codes[first:end])
-            self._size += len(codes)
-            return
+        has_norms = len(self._edges) > 0
         low, high = np.inf, -np.inf
-        kept = np.empty(len(codes), np.float32)
+        kept = np.empty(len(codes) if has_norms else 0, np.float32)
         for first, end in chunks(len(codes)):
-            found = norms(codes[first:end])
-            low, high = min(low, float(found.min())), max(high, float(found.max()))
-            kept[first:end] = found
+            # Read once: bins must be those of the norms of the very codes that are stored.
+            some = codes[first:end]
+            self._write(self._size + first, some)
+            if has_norms:
+                found = norms(some)
+                low, high = min(low, float(found.min())), max(high, float(found.max()))
+                kept[first:end] = found
         size = self._size + len(codes)
+        if has_norms:
+            self._fit_edges(low, high, size, norms)
+            last_row = self._blocks.shape[1] - 1
+            for first, end in chunks(len(codes)):
+                bins = _bins(kept[first:end], self._edges)[:, None]
+                self._write(self._size + first, bins, last_row)
+        self._size = size
+
+    def _fit_edges(self, low: float, high: float, size: int, norms: Norms) -> None:
+        """Make edges that `size` vectors can do with, those to come of norms from low to high."""
         edges = self._edges
         last_width = float(edges[-1]) - float(edges[-2])
         outgrown = low < float(edges[1]) or high > float(edges[-1]) + last_width
         if self.num_binned == 0 or (outgrown and size >= 2 * self.num_binned):
-            self._bin_again(low, high, norms)
+            self._bin_again(low, high, size, norms)
             self.num_binned = size
         elif low < float(edges[0]):
             self._edges = edges.copy()
             self._edges[0] = low
-        for first, end in chunks(len(codes)):
-            bins = _bins(kept[first:end], self._edges)
-            self._write(self._size + first, np.column_stack([codes[first:end], bins]))
-        self._size = size
 
     def replace(self, positions: NDArray[np.int64], codes: CodeMatrix, norms: Norms) -> None:
         """Write codes (n, num_codebooks), and the bins of their norms, over those at positions.
@@ -89,7 +95,7 @@ class BlockBuffer:
         for first, end in chunks(len(codes)):
             columns = codes[first:end]
             if len(self._edges):
-                found = norms(np.ascontiguousarray(columns))
+                found = norms(columns)
                 if float(found.min()) < float(self._edges[0]):
                     self._edges = self._edges.copy()
                     self._edges[0] = found.min()
@@ -97,8 +103,11 @@ class BlockBuffer:
             block, place = np.divmod(positions[first:end], BLOCK_SIZE)
             self._blocks[block, :, place] = columns
 
-    def _bin_again(self, low: float, high: float, norms: Norms) -> None:
-        """Set edges that suit the norms there are and those from `low` to `high`."""
+    def _bin_again(self, low: float, high: float, size: int, norms: Norms) -> None:
+        """Set edges that suit the norms there are and those from `low` to `high`.
+
+        Of `size` vectors that are written, those that are new have no bins yet.
+        """
         old = self.blocks()
         kept = np.empty(old.size, np.float32)
         for first, end in chunks(old.size):
@@ -114,7 +123,7 @@ class BlockBuffer:
         self._edges = np.maximum.accumulate(edges)
         if old.size:
             # The bins change: readers of the old blocks keep them.
-            used = len(old.full) + 1
+            used = size // BLOCK_SIZE + 1
             blocks = np.empty_like(self._blocks)
             blocks[:used] = self._blocks[:used]
             self._blocks = blocks

@@ -74,7 +74,11 @@ def chosen_positions(allowed: ArrayLike | range, rows: Rows) -> Chosen:
             "be ids: numpy.asarray(allowed, bool) makes a mask"
         )
     positions = rows.ids.positions_of(as_ids(array, "allowed"), "allowed")
-    return positions if (positions[1:] > positions[:-1]).all() else np.unique(positions)
+    if (positions[1:] > positions[:-1]).all():
+        return positions
+    ordered = np.sort(positions)
+    distinct: NDArray[np.int64] = ordered[np.append(True, ordered[1:] != ordered[:-1])]
+    return distinct
 
 
 def parts(blocks: Blocks, chosen: Chosen | None, threads: int) -> Iterator[Part]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,7 +11,15 @@ from numpy.typing import ArrayLike, NDArray
 from wsdhq.quant.arrays import as_rows
 from wsdhq.quant.validation import described
 
-__all__ = ["MOST_ID", "Ids", "Interval", "as_ids", "check_distinct", "check_next_id"]
+__all__ = [
+    "MOST_ID",
+    "Ids",
+    "Interval",
+    "as_ids",
+    "check_distinct",
+    "check_ids",
+    "check_next_id",
+]
 
 # One more must still be an int64.
 MOST_ID = 2**63 - 2
@@ -37,8 +45,13 @@ class Interval(NamedTuple):
 
 
 def as_ids(value: ArrayLike, name: str) -> NDArray[np.int64]:
-    """Check ids that a user gave: one dimension of integers, 0 .. MOST_ID."""
-    array = np.asarray(as_rows(value, name))
+    """Check ids that a user gave: one dimension of integers, 0 .. MOST_ID. A private copy."""
+    # Copied first: what is used must be what was checked, whoever writes to the array meanwhile.
+    return check_ids(np.array(as_rows(value, name)), value, name)
+
+
+def check_ids(array: NDArray[Any], value: object, name: str) -> NDArray[np.int64]:
+    """The same of an array that nobody else writes to, made of `value`; copied only if it must."""
     # An empty list is of any type, and what numpy.array makes of one is float64.
     if array.shape == (0,) and (array.dtype == np.float64 or not hasattr(value, "dtype")):
         array = array.astype(np.int64)
@@ -53,7 +66,7 @@ def as_ids(value: ArrayLike, name: str) -> NDArray[np.int64]:
     if array.size and not (int(array.min()) >= 0 and int(array.max()) <= MOST_ID):
         wrong = int(array.min()) if int(array.min()) < 0 else int(array.max())
         raise ValueError(f"{name}: expected ids from 0 to {MOST_ID}, got {wrong}")
-    return np.array(array, np.int64) if array.dtype != np.int64 else np.ascontiguousarray(array)
+    return np.require(array, np.int64, ["C_CONTIGUOUS", "ALIGNED"])
 
 
 def check_distinct(ids: NDArray[np.int64]) -> None:
@@ -211,8 +224,10 @@ class Ids:
             return np.where(positions < 0, -1, self._spans[0].at(positions))
         result = np.full(positions.shape, -1, np.int64)
         which = np.searchsorted(self._starts, positions, side="right") - 1
-        for i in np.unique(which[which >= 0]):
+        for i in range(len(self._spans)):
             chosen = which == i
+            if not chosen.any():
+                continue
             result[chosen] = self._spans[i].at(positions[chosen] - self._starts[i])
         return result
 

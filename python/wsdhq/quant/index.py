@@ -297,7 +297,7 @@ class AQDIndex:
             )
         if not np.array_equal(other._codebooks, self._codebooks):
             raise ValueError("other: expected an index with the same codebooks, got different ones")
-        self._store.merge(other._rows, self._norms(threads))
+        self._store.merge(other._rows, self._codebooks.shape[1], self._norms(threads))
 
     def search(
         self,
@@ -519,14 +519,15 @@ class AQDIndex:
         return as_code_rows(codes, "codes", m, k)
 
     def _as_ids(self, ids: ArrayLike, count: int) -> NDArray[np.int64]:
-        # Copied: what the caller does with theirs later must not change the index.
-        checked = as_ids(ids, "ids").copy()
+        checked = as_ids(ids, "ids")
         if len(checked) != count:
             raise ValueError(f"ids: expected {count} ids, got {len(checked)}")
         return checked
 
     def _as_queries(self, Q: ArrayLike) -> NDArray[np.float32]:
-        return as_float32(as_vectors(Q, "Q", self._codebooks.shape[2]), "Q")
+        # Copied, being few: a search reads them more than once, and another thread may write there.
+        queries = as_vectors(Q, "Q", self._codebooks.shape[2])
+        return as_float32(np.array(queries) if isinstance(queries, np.ndarray) else queries, "Q")
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsdhq.quant.arrays import LazyRows
-from wsdhq.quant.ids import MOST_ID, Ids, as_ids, check_next_id
+from wsdhq.quant.ids import MOST_ID, Ids, as_ids, check_ids, check_next_id
 from wsdhq.quant.rows import BLOCK_SIZE, Blocks, Rows, chunks
 from wsdhq.quant.validation import as_codes, as_integer
 
@@ -118,4 +118,4 @@ def _ids(
     ids = tensors["ids"]
     if ids.dtype != np.int64 or ids.shape != (size,):
         raise ValueError(f"ids: expected int64 of shape ({size},), got {ids.dtype} {ids.shape}")
-    return Ids.from_array(as_ids(ids, "ids")) if is_read else Ids.from_file(ids)
+    return Ids.from_array(check_ids(ids, ids, "ids")) if is_read else Ids.from_file(ids)

@@ -371,11 +371,9 @@ class AdditiveQuantizer(Estimator):
         num_codebooks, codebook_size, dim = codebooks.shape
         checked = as_code_rows(codes, "codes", num_codebooks, codebook_size)
         count = resolve_threads(self.threads if threads is None else threads)
-        if isinstance(checked, np.ndarray):
-            return _core.decode(codebooks, checked, count)
         decoded = np.empty((len(checked), dim), np.float32)
         for first, last, part in code_chunks(checked):
-            decoded[first:last] = _core.decode(codebooks, part, count)
+            _core.decode(codebooks, part, count, out=decoded[first:last])
         return decoded
 
     def distortion(

@@ -9,11 +9,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from wsdhq.quant.arrays import LazyRows
 from wsdhq.quant.block_buffer import BlockBuffer, Norms
 from wsdhq.quant.ids import MOST_ID, Ids, check_distinct, check_next_id
 from wsdhq.quant.rows import Rows, chunks
-from wsdhq.quant.validation import CodeMatrix
+from wsdhq.quant.validation import CodeMatrix, checked_code_rows
 
 __all__ = ["RowStore", "chosen_rows"]
 
@@ -59,16 +58,16 @@ class RowStore:
                 self._append(codes, new_ids, norms)
         return new_ids.between(0, len(codes))
 
-    def merge(self, other: Rows, norms: Norms) -> None:
+    def merge(self, other: Rows, codebook_size: int, norms: Norms) -> None:
         """Add all rows of another store behind these, ids kept."""
         # In slices: the other may be mapped from a file, and larger than what memory can spare.
-        codes = LazyRows(
+        num_codebooks = other.blocks.num_codebooks
+        codes = checked_code_rows(
             "other",
-            (len(other), other.blocks.num_codebooks),
-            np.dtype(np.uint8),
-            lambda first, end: np.ascontiguousarray(
-                other.blocks.columns(first, end)[:, : other.blocks.num_codebooks]
-            ),
+            len(other),
+            num_codebooks,
+            codebook_size,
+            lambda first, end: other.blocks.columns(first, end)[:, :num_codebooks],
         )
         with self._writing():
             if len(self.rows):

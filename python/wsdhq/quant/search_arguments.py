@@ -17,7 +17,8 @@ MOST_RESULTS = 2**40
 
 def as_widths(k: int | ArrayLike, num_queries: int) -> tuple[int, NDArray[np.int64] | None]:
     """The largest k, and each query's if they were given one by one."""
-    array = np.asarray(as_rows(k, "k"))
+    # Copied: it is read more than once, and another thread may write there.
+    array = np.array(as_rows(k, "k"))
     if array.ndim == 0:
         return as_integer(k, "k", 0, MOST_RESULTS), None
     if array.shape == (0,) and not hasattr(k, "dtype"):  # an empty list is of any type

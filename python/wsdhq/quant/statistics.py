@@ -6,16 +6,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wsdhq import _core
-from wsdhq.quant.arrays import rows_per_chunk
+from wsdhq.quant.arrays import LazyRows, rows_per_chunk
 from wsdhq.quant.cholesky import solve_ridge
 from wsdhq.quant.progress import Progress, check_verbose
 from wsdhq.quant.threads import resolve_threads
 from wsdhq.quant.validation import (
-    CodeMatrix,
+    FloatMatrix,
     as_code_rows,
     as_integer,
     as_vectors,
     check_num_codewords,
+    code_chunks,
     float32_chunks,
 )
 
@@ -37,6 +38,29 @@ def check_ridge(value: object) -> float | None:
 # Pairs of codebooks times vectors that are counted in about a tenth of a second: so much is not
 # worth a second histogram.
 _QUICK = 2**27
+
+
+def _add_to_sums(
+    sums: NDArray[np.float64],
+    vectors: FloatMatrix,
+    codes: NDArray[np.uint8],
+    offset: int,
+    threads: int,
+    progress: Progress,
+) -> None:
+    """Add vectors, which are those from `offset` on, to the sums of their codewords."""
+    for first, last, chunk in float32_chunks(vectors, "X", offset):
+        _core.update_sums(chunk, codes[first:last], sums, threads)
+        progress.move_to(offset + last)
+
+
+def _check_finite(sums: NDArray[np.float64]) -> None:
+    # Each vector was checked: only one that was written to since can be no number.
+    if not np.isfinite(sums.sum()):
+        raise ValueError(
+            "X: became NaN or infinite while it was read: expected an array that nobody writes to "
+            "meanwhile"
+        )
 
 
 class CodeStatistics:
@@ -127,52 +151,55 @@ class CodeStatistics:
         vectors = as_vectors(X, "X", self.dim)
         checked = as_code_rows(codes, "codes", self.num_codebooks, self.codebook_size, len(vectors))
         used = resolve_threads(self.threads if threads is None else threads)
-        # Work on copies: a later chunk may hold a bad value, and Ctrl-C may come at any time.
-        sums = self.sums.copy()
+        pairs = len(vectors) * self.num_codebooks * (self.num_codebooks + 1) // 2
         with Progress(self.verbose) as progress:
-            progress.stage("statistics", 2 * len(vectors), " vectors")
-            for first, last, chunk in float32_chunks(vectors, "X"):
-                _core.update_sums(chunk, checked[first:last], sums, used)
-                progress.move_to(last)
-            self._count(checked, sums, used, progress)
+            progress.stage("statistics", len(vectors), " vectors")
+            if pairs <= _QUICK and len(vectors) <= rows_per_chunk(self.num_codebooks):
+                self._add_at_once(vectors, checked[:], used, progress)
+            else:
+                self._add_by_chunks(vectors, checked, used, progress)
         return self
 
-    def _count(
-        self,
-        codes: CodeMatrix,
-        sums: NDArray[np.float64],
-        threads: int,
-        progress: Progress,
+    def _add_at_once(
+        self, vectors: FloatMatrix, codes: NDArray[np.uint8], threads: int, progress: Progress
     ) -> None:
-        """Add codes to the histogram and take over the new sums: both, or neither."""
         before = self._num_counted()
-        pairs = len(codes) * self.num_codebooks * (self.num_codebooks + 1) // 2
-        is_quick = pairs <= _QUICK and isinstance(codes, np.ndarray)
-        is_empty = self.count == 0 and before == 0
-        counts = self.histogram if is_quick or is_empty else np.zeros_like(self.histogram)
-        if not is_quick:
-            try:
-                step = rows_per_chunk(self.num_codebooks)
-                for first in range(0, len(codes), step):
-                    part = codes[first : first + step]
-                    _core.update_histogram(part, counts, threads, interruptible=True)
-                    progress.move_to(len(codes) + first + len(part))
-            except BaseException:
-                if is_empty:
-                    self.histogram.fill(0)
-                raise
+        sums = self.sums.copy()
+        _add_to_sums(sums, vectors, codes, 0, threads, progress)
+        _check_finite(sums)
         try:
-            if is_quick:
-                whole = np.asarray(codes)
-                _core.update_histogram(whole, self.histogram, threads, interruptible=False)
-            elif not is_empty:
+            _core.update_histogram(codes, self.histogram, threads, interruptible=False)
+        finally:
+            # Python raises what Ctrl-C asked for when a call is over: the histogram tells.
+            if self._num_counted() == before + len(codes):
+                self._take(sums, len(codes))
+
+    def _add_by_chunks(
+        self, vectors: FloatMatrix, codes: LazyRows, threads: int, progress: Progress
+    ) -> None:
+        before = self._num_counted()
+        is_empty = self.count == 0 and before == 0
+        # On copies: a later chunk may hold a bad value, and Ctrl-C may come at any time.
+        sums = self.sums.copy()
+        counts = self.histogram if is_empty else np.zeros_like(self.histogram)
+        is_whole = False
+        try:
+            for first, last, some in code_chunks(codes):
+                _add_to_sums(sums, vectors[first:last], some, first, threads, progress)
+                _core.update_histogram(some, counts, threads, interruptible=True)
+            _check_finite(sums)
+            is_whole = True
+            if not is_empty:
                 np.add(self.histogram, counts, out=self.histogram)
         finally:
-            # Python raises what Ctrl-C asked for when a call is over, which may have been the
-            # last: the histogram tells.
-            if self._num_counted() == before + len(codes):
-                self.sums[...] = sums
-                self.count += len(codes)
+            if is_whole and self._num_counted() == before + len(codes):
+                self._take(sums, len(codes))
+            elif is_empty:
+                self.histogram.fill(0)
+
+    def _take(self, sums: NDArray[np.float64], num_vectors: int) -> None:
+        self.sums[...] = sums
+        self.count += num_vectors
 
     def _num_counted(self) -> int:
         """How many vectors the histogram counts: each is in every codebook once."""

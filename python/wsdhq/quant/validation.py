@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsdhq import _core
-from wsdhq.quant.arrays import CHUNK_BYTES, LazyRows, as_rows, rows_per_chunk
+from wsdhq.quant.arrays import LazyRows, as_rows, rows_per_chunk
 from wsdhq.quant.cholesky import is_positive_definite
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "as_metric",
     "as_vectors",
     "check_num_codewords",
+    "checked_code_rows",
     "code_chunks",
     "described",
     "float32_chunks",
@@ -34,7 +35,8 @@ __all__ = [
 
 # A float array of the user's own type, (num_vectors, dim): checked, not yet converted.
 FloatMatrix = NDArray[Any] | LazyRows
-# Checked codes, (num_vectors, num_codebooks): a contiguous array, or one whose slices are.
+# Checked codes, (num_vectors, num_codebooks): a contiguous array of our own, or one whose slices
+# are.
 CodeMatrix = NDArray[np.uint8] | LazyRows
 
 # Squares and products of values up to here, summed over dimensions, stay finite in float32.
@@ -117,6 +119,11 @@ def _complain_of_row(chunk: NDArray[Any], name: str, offset: int) -> None:
     with np.errstate(invalid="ignore"):
         flat = chunk.reshape(len(chunk), -1).astype(np.float64)
         bad = ~(np.abs(flat) <= LARGEST_VALUE)
+    if not bad.any():
+        raise ValueError(
+            f"{name}: held NaN, infinity or a large number when it was checked, and none when it "
+            "was looked at again: expected an array that nobody writes to meanwhile"
+        )
     row = int(np.flatnonzero(bad.any(axis=1))[0])
     column = int(np.flatnonzero(bad[row])[0])
     raise ValueError(
@@ -126,10 +133,11 @@ def _complain_of_row(chunk: NDArray[Any], name: str, offset: int) -> None:
 
 
 def as_float32(chunk: NDArray[Any] | LazyRows, name: str, offset: int = 0) -> NDArray[np.float32]:
-    """Give `chunk` as contiguous float32 in native byte order; copies only when it must.
+    """Give `chunk` as contiguous, aligned float32 in native byte order; copies only when it must.
 
     Raises ValueError naming the row (counted from `offset`) of the first value that is NaN,
-    infinite or above `LARGEST_VALUE`.
+    infinite or above `LARGEST_VALUE`. Where nothing was copied, another thread may write such
+    values later: the core takes any, and goes nowhere outside by them.
     """
     if isinstance(chunk, LazyRows):
         whole = np.empty(chunk.shape, np.float32)
@@ -141,7 +149,7 @@ def as_float32(chunk: NDArray[Any] | LazyRows, name: str, offset: int = 0) -> ND
         low, high = float(chunk.min()), float(chunk.max())
         if not (low >= -LARGEST_VALUE and high <= LARGEST_VALUE):
             _complain_of_row(chunk, name, offset)
-    return np.ascontiguousarray(chunk, dtype=np.float32)
+    return np.require(chunk, np.float32, ["C_CONTIGUOUS", "ALIGNED"])
 
 
 def as_vectors(value: object, name: str, dim: int | None = None) -> FloatMatrix:
@@ -192,10 +200,7 @@ def as_codes(
     codebook_size: int,
     num_vectors: int | None = None,
 ) -> NDArray[np.uint8]:
-    """Check codes (num_vectors, num_codebooks) uint8, each below codebook_size.
-
-    Gives contiguous codes as they are, and copies others: see `as_code_rows`.
-    """
+    """Check codes (num_vectors, num_codebooks) uint8, each below codebook_size: a private copy."""
     return np.asarray(as_code_rows(value, name, num_codebooks, codebook_size, num_vectors))
 
 
@@ -205,12 +210,8 @@ def as_code_rows(
     num_codebooks: int,
     codebook_size: int,
     num_vectors: int | None = None,
-) -> CodeMatrix:
-    """Check codes as `as_codes` does, to be read by `code_chunks` or slice by slice.
-
-    Gives contiguous codes as they are, and copies others if they are few. Of many others slices
-    become contiguous one by one.
-    """
+) -> LazyRows:
+    """Check codes as `as_codes` does, to be copied slice by slice: see `checked_code_rows`."""
     array = as_rows(value, name)
     if array.dtype != np.uint8:
         hint = ""
@@ -226,35 +227,59 @@ def as_code_rows(
         or (num_vectors is not None and len(array) != num_vectors)
     ):
         raise ValueError(f"{name}: expected shape ({rows}, {num_codebooks}), got {array.shape}")
-    is_lazy = isinstance(array, LazyRows) or not array.flags.c_contiguous
-    if not is_lazy or len(array) * num_codebooks <= CHUNK_BYTES:
-        codes = np.ascontiguousarray(array)
-        _core.check_codes(codes, codebook_size)
-        return codes
-    lazy = LazyRows(
-        name,
-        (len(array), num_codebooks),
-        np.dtype(np.uint8),
-        lambda first, last: np.ascontiguousarray(array[first:last]),
-        lambda rows: np.ascontiguousarray(array[rows]),
+    codes = checked_code_rows(
+        name, len(array), num_codebooks, codebook_size, lambda first, last: array[first:last]
     )
-    for first, _, chunk in code_chunks(lazy):
-        if codebook_size <= 255 and chunk.max() >= codebook_size:
-            row, codebook = np.argwhere(chunk >= codebook_size)[0]
+    if codebook_size <= 255:
+        # An error is told before any work is done.
+        for _ in code_chunks(codes):
+            pass
+    return codes
+
+
+def checked_code_rows(
+    name: str,
+    num_vectors: int,
+    num_codebooks: int,
+    codebook_size: int,
+    read: Callable[[int, int], NDArray[np.uint8]],
+) -> LazyRows:
+    """Codes whose slices are copied first and then checked.
+
+    Codes are used as indices. Another thread may write to an array, and another process to a file
+    that one is mapped from, at any time: what is used must be what was checked.
+
+    Parameters
+    ----------
+    name : str
+        The argument, for errors.
+    num_vectors, num_codebooks, codebook_size : int
+    read : callable
+        read(first, last) gives rows first .. last - 1, (last - first, num_codebooks).
+
+    Returns
+    -------
+    LazyRows
+        Contiguous slices of our own; ValueError naming the row of a code >= codebook_size.
+    """
+
+    def copy(first: int, last: int) -> NDArray[np.uint8]:
+        codes = np.array(read(first, last), np.uint8, order="C")
+        if codebook_size <= 255 and codes.max(initial=0) >= codebook_size:
+            row, codebook = np.argwhere(codes >= codebook_size)[0]
             raise ValueError(
-                f"{name}: row {first + row} holds code {chunk[row, codebook]} for codebook "
+                f"{name}: row {first + row} holds code {codes[row, codebook]} for codebook "
                 f"{codebook}: expected codes below {codebook_size}"
             )
-    return lazy
+        return codes
+
+    return LazyRows(name, (num_vectors, num_codebooks), np.dtype(np.uint8), copy)
 
 
 def code_chunks(codes: CodeMatrix) -> Iterator[tuple[int, int, NDArray[np.uint8]]]:
-    """Walk over checked codes: first, last and contiguous rows first .. last - 1.
-
-    An array comes as one chunk, without a copy.
-    """
-    rows = rows_per_chunk(codes.shape[1]) if isinstance(codes, LazyRows) else len(codes)
-    for first in range(0, len(codes), max(rows, 1)):
+    """Walk over checked codes in bounded memory: first, last, contiguous rows first .. last - 1."""
+    rows = rows_per_chunk(codes.shape[1])
+    for first in range(0, len(codes), rows):
         last = min(first + rows, len(codes))
         yield first, last, codes[first:last]
 
@@ -268,8 +293,9 @@ def as_codebooks(value: object, name: str = "codebooks") -> NDArray[np.float32]:
             f"from 1 to 256, got {array.shape}"
         )
     check_num_codewords(array.shape[0], array.shape[1])
-    flat = array.reshape(-1, array.shape[2])
-    return as_float32(flat, name).reshape(array.shape).copy()
+    # Copied first: what is kept must be what was checked.
+    flat = np.array(array, order="C").reshape(-1, array.shape[2])
+    return as_float32(flat, name).reshape(array.shape)
 
 
 def as_metric(value: object, dim: int | None, name: str = "metric") -> NDArray[np.float32] | None:
