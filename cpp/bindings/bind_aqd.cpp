@@ -189,13 +189,16 @@ public:
         IntArray found(total);
         float* score = scores.mutable_data();
         std::int64_t* position = found.mutable_data();
-        for (auto& query : results) {
-            for (const SearchResult& result : query) {
-                *score++ = result.score;
-                *position++ = result.position;
+        run_released([&](Interrupt& interrupt) {
+            for (auto& query : results) {
+                interrupt.throw_if_requested();
+                for (const SearchResult& result : query) {
+                    *score++ = result.score;
+                    *position++ = result.position;
+                }
+                std::vector<SearchResult>().swap(query);
             }
-            std::vector<SearchResult>().swap(query);
-        }
+        });
         return py::make_tuple(limits, scores, found);
     }
 

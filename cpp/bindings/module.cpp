@@ -134,4 +134,5 @@ PYBIND11_MODULE(_core, module) {
     bind_icm(module);
     bind_statistics(module);
     bind_aqd(module);
+    bind_results(module);
 }

@@ -256,8 +256,14 @@ void Searcher::run(const Plan& plan, const Database& database, const PreparedQue
 void Searcher::search(VectorsView queries, const Database& database, std::size_t k, int threads,
                       const kernels::KernelTable& kernels, Interrupt& interrupt, float* scores,
                       std::int64_t* positions) const {
-    std::fill(scores, scores + queries.num_vectors * k, -std::numeric_limits<float>::infinity());
-    std::fill(positions, positions + queries.num_vectors * k, std::int64_t{-1});
+    for (std::size_t i = 0, count = queries.num_vectors * k; i < count;) {
+        constexpr std::size_t per_poll = 1 << 22;
+        interrupt.throw_if_requested();
+        for (const std::size_t end = std::min(i + per_poll, count); i < end; ++i) {
+            scores[i] = -std::numeric_limits<float>::infinity();
+            positions[i] = -1;
+        }
+    }
     const std::size_t kept = std::min(k, database.blocks.num_vectors - database.first);
     if (kept == 0 || queries.num_vectors == 0) {
         return;
@@ -282,15 +288,14 @@ void Searcher::search(VectorsView queries, const Database& database, std::size_t
         for (std::size_t shard = 0; shard < shards; ++shard) {
             for (std::size_t q = 0; q < count; ++q) {
                 const std::size_t place = ((shard - 1) * count + q) * kept;
-                sinks.push_back({shard == 0 ? TopResults(scores + (first + q) * k,
-                                                         positions + (first + q) * k, kept)
-                                            : TopResults(more_scores.data() + place,
-                                                         more_positions.data() + place, kept)});
+                const ResultArrays results =
+                    shard == 0
+                        ? ResultArrays{scores + (first + q) * k, positions + (first + q) * k}
+                        : ResultArrays{more_scores.data() + place, more_positions.data() + place};
+                sinks.push_back({TopResults(results, kept, interrupt)});
             }
         }
         run(plan, database, prepared, shards, kernels, interrupt, losses, sinks.data());
-        const std::size_t sorted_at_once =
-            kMostBytes / sizeof(SearchResult) / static_cast<std::size_t>(plan.threads);
         for_each_task(plan.threads, count, [&](std::size_t q) {
             if (interrupt.requested(thread_number() == 0)) {
                 return;
@@ -299,7 +304,7 @@ void Searcher::search(VectorsView queries, const Database& database, std::size_t
             for (std::size_t shard = 1; shard < shards; ++shard) {
                 best.merge(sinks[shard * count + q].results);
             }
-            best.sort(sorted_at_once);
+            best.sort();
         });
         interrupt.throw_if_requested();
     }
@@ -336,7 +341,7 @@ std::vector<std::vector<SearchResult>> Searcher::range_search(VectorsView querie
                 found.insert(found.end(), more.begin(), more.end());
                 std::vector<SearchResult>().swap(more);
             }
-            std::sort(found.begin(), found.end(), is_better);
+            sort_results(ResultList{found.data()}, found.size(), interrupt, thread_number() == 0);
         });
         interrupt.throw_if_requested();
     }

@@ -18,6 +18,20 @@ def decode(
     threads: int,
     out: NDArray[float32] | None = None,
 ) -> NDArray[float32]: ...
+def merge_all(
+    limits: NDArray[int64],
+    scores: NDArray[float32],
+    positions: NDArray[int64],
+    more_limits: NDArray[int64],
+    more_scores: NDArray[float32],
+    more_positions: NDArray[int64],
+) -> tuple[NDArray[int64], NDArray[float32], NDArray[int64]]: ...
+def merge_best(
+    scores: NDArray[float32],
+    positions: NDArray[int64],
+    more_scores: NDArray[float32],
+    more_positions: NDArray[int64],
+) -> tuple[NDArray[float32], NDArray[int64]]: ...
 def update_histogram(
     codes: NDArray[uint8], histogram: NDArray[int64], threads: int, interruptible: bool
 ) -> None: ...

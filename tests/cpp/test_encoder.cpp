@@ -335,3 +335,34 @@ WSDHQ_CASE(wider_beams_find_better_codes) {
         before = sum;
     }
 }
+
+// A vector may turn into anything while it is encoded, after it was checked: the code is then any,
+// and nothing outside of the tables is read.
+WSDHQ_CASE(vectors_that_are_no_numbers_get_valid_codes) {
+    constexpr float infinity = std::numeric_limits<float>::infinity();
+    for (const float bad : {std::numeric_limits<float>::quiet_NaN(), infinity, -infinity, 3e38f}) {
+        Problem problem(70, 19, 4, 50);
+        for (std::size_t i = 0; i < problem.vectors.size(); i += 23) {
+            problem.vectors[i] = bad;
+        }
+        for (const bool with_metric : {false, true}) {
+            const float* metric = with_metric ? problem.metric.data() : nullptr;
+            for (const auto relaxation :
+                 {Relaxation::none, Relaxation::codebooks, Relaxation::data}) {
+                for (const std::uint32_t beam : {1u, 20u}) {
+                    for (const std::uint32_t iterations : {0u, 1u, 4u}) {
+                        const EncodeSettings settings{iterations, relaxation, 0, 1, beam};
+                        Interrupt interrupt;
+                        const Encoder encoder({problem.codebooks.data(), 4, 50, 19}, metric,
+                                              active_kernels(), 1, interrupt);
+                        // As memory is found.
+                        std::vector<std::uint8_t> codes(70 * 4, 255);
+                        encoder.encode({problem.vectors.data(), 70, 19}, false, settings,
+                                       active_kernels(), interrupt, codes.data());
+                        WSDHQ_CHECK(*std::max_element(codes.begin(), codes.end()) < 50);
+                    }
+                }
+            }
+        }
+    }
+}

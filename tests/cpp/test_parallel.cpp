@@ -1,5 +1,7 @@
 // Division of work, with OpenMP or without: everything once, by threads that know their number.
 #include <atomic>
+#include <new>
+#include <stdexcept>
 
 #include "check.hpp"
 #include "parallel.hpp"
@@ -48,4 +50,38 @@ WSDHQ_CASE(threads_of_one_call_have_numbers_of_their_own) {
     for_each_piece(4, 10'000,
                    [&](std::size_t) { ++done[static_cast<std::size_t>(thread_number())]; });
     WSDHQ_CHECK(done[0] + done[1] + done[2] + done[3] == 10'000);
+}
+
+WSDHQ_CASE(what_a_piece_throws_is_thrown_by_the_call) {
+    for (const int threads : {1, 2, 8}) {
+        for (const bool of_neighbours : {false, true}) {
+            bool thrown = false;
+            const auto body = [](std::size_t i) {
+                if (i == 57) {
+                    throw std::bad_alloc();
+                }
+            };
+            try {
+                of_neighbours ? for_each_neighbour(threads, 100, body)
+                              : for_each_piece(threads, 100, body);
+            } catch (const std::bad_alloc&) {
+                thrown = true;
+            }
+            WSDHQ_CHECK(thrown);
+        }
+    }
+}
+
+WSDHQ_CASE(after_a_piece_that_throws_the_others_are_left_out) {
+    for (const int threads : {1, 2, 8}) {
+        std::atomic<int> calls{0};
+        try {
+            for_each_piece(threads, 1'000'000, [&](std::size_t) {
+                ++calls;
+                throw std::runtime_error("each of them");
+            });
+        } catch (const std::runtime_error&) {
+        }
+        WSDHQ_CHECK(calls >= 1 && calls <= threads);
+    }
 }

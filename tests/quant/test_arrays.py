@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 import oracle
+from wsdhq import _core
 from wsdhq.quant import AdditiveQuantizer, AQDIndex, CodeStatistics, arrays, icm_encode
 from wsdhq.quant.arrays import LazyRows, as_rows
 from wsdhq.quant.validation import as_codes, as_vectors
@@ -349,3 +350,53 @@ def test_what_cannot_become_arrow_here_is_read_as_numpy_sees_it(kind: Callable[.
     assert index.ids.tolist() == list(range(7, 47))
     _, found = index.search(P.X[:2], k=40, allowed=kind(np.arange(40) < 3))
     assert set(found.ravel().tolist()) == {-1, 7, 8, 9}
+
+
+def misaligned(array: NDArray[Any]) -> NDArray[Any]:
+    """The same values one byte off the place where the processor wants them."""
+    memory = np.zeros(array.nbytes + 1, np.uint8)
+    off = memory[1:].view(array.dtype).reshape(array.shape)
+    off[...] = array
+    assert not off.flags.aligned
+    return off
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
+def test_misaligned_arrays_give_what_aligned_ones_do(dtype: type) -> None:
+    X = P.X.astype(dtype)
+    off = misaligned(X)
+    np.testing.assert_array_equal(Q.encode(off), Q.encode(X))
+    assert Q.distortion(off, CODES) == Q.distortion(X, CODES)
+    found, expected = (AdditiveQuantizer(2, 8, iterations=2).fit(given) for given in (off, X))
+    np.testing.assert_array_equal(found.codebooks, expected.codebooks)
+    found, expected = (CodeStatistics(3, 10, 6).update(given, CODES) for given in (off, X))
+    np.testing.assert_array_equal(found.sums, expected.sums)
+    codebooks = P.codebooks.astype(dtype)
+    metric = np.diag(np.arange(1, 7)).astype(dtype)
+    np.testing.assert_array_equal(
+        icm_encode(X, misaligned(codebooks), metric=misaligned(metric)),
+        icm_encode(X, codebooks, metric=metric),
+    )
+    index = AQDIndex(Q, "l2")
+    index.add(CODES)
+    np.testing.assert_array_equal(index.search(off, 5)[1], index.search(X, 5)[1])
+    ids = np.arange(0, len(CODES), 2)
+    np.testing.assert_array_equal(
+        index.search(X, 5, allowed=misaligned(ids))[1], index.search(X, 5, allowed=ids)[1]
+    )
+
+
+def test_the_core_refuses_misaligned_arrays() -> None:
+    X, codebooks = P.X.astype(np.float32), Q.codebooks
+    sums, histogram = np.zeros((3, 10, 6)), np.zeros((3, 10, 3, 10), np.int64)
+    message = "expected an array whose items lie at multiples of"
+    with pytest.raises(ValueError, match=f"vectors: {message} 4 bytes"):
+        _core.update_sums(misaligned(X), CODES, sums, 1)
+    with pytest.raises(ValueError, match=f"sums: {message} 8 bytes"):
+        _core.update_sums(X, CODES, misaligned(sums), 1)
+    with pytest.raises(ValueError, match=f"histogram: {message} 8 bytes"):
+        _core.update_histogram(CODES, misaligned(histogram), 1, False)
+    with pytest.raises(ValueError, match=f"codebooks: {message}"):
+        _core.Encoder(misaligned(codebooks), None, 1)
+    with pytest.raises(ValueError, match=f"metric: {message}"):
+        _core.Encoder(codebooks, misaligned(np.eye(6, dtype=np.float32)), 1)

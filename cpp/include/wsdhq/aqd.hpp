@@ -8,6 +8,7 @@
 #include "wsdhq/code_blocks.hpp"
 #include "wsdhq/cpu.hpp"
 #include "wsdhq/interrupt.hpp"
+#include "wsdhq/results.hpp"
 #include "wsdhq/tables.hpp"
 #include "wsdhq/types.hpp"
 
@@ -18,11 +19,6 @@ enum class Similarity { inner_product, l2, cosine };
 // x^[n] = sum_m C[m, codes[n, m]], summed in double, m ascending.
 void decode(CodebooksView codebooks, CodesView codes, int threads, Interrupt& interrupt,
             float* reconstructions);
-
-struct SearchResult {
-    float score;
-    std::int64_t position;
-};
 
 // What to search: everything but the vectors before `first`, or the positions that `mask` marks.
 struct Database {

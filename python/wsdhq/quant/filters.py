@@ -145,26 +145,19 @@ def search_parts(
 
     Best first, equal scores by position; -inf and -1 beyond what there is.
     """
-    shape = (len(queries), k)
-    best_scores = np.full(shape, -np.inf, np.float32)
-    best = np.full(shape, -1, np.int64)
-    for i, part in enumerate(found):
+    best: tuple[NDArray[np.float32], NDArray[np.int64]] | None = None
+    for part in found:
         blocks = part.blocks
         scores, places = searcher.search(
             queries, blocks.full, blocks.last, blocks.edges, blocks.size,
             part.first, part.mask, k, threads,
         )  # fmt: skip
-        positions = part.positions_of(places)
-        if i == 0:
-            best_scores, best = scores, positions
-            continue
-        scores = np.concatenate([best_scores, scores], axis=1)
-        positions = np.concatenate([best, positions], axis=1)
-        # Parts come in the order of positions and the sort is stable, so ties need no more.
-        order = np.lexsort((positions < 0, -scores), axis=1)[:, :k]
-        best_scores = np.take_along_axis(scores, order, axis=1)
-        best = np.take_along_axis(positions, order, axis=1)
-    return best_scores, best
+        results = scores, part.positions_of(places)
+        best = results if best is None else _core.merge_best(*best, *results)
+    if best is None:
+        shape = (len(queries), k)
+        return np.full(shape, -np.inf, np.float32), np.full(shape, -1, np.int64)
+    return best
 
 
 def range_search_parts(
@@ -185,13 +178,9 @@ def range_search_parts(
         results.append((limits, scores, part.positions_of(places)))
     if not results:
         return np.zeros(len(queries) + 1, np.int64), np.empty(0, np.float32), np.empty(0, np.int64)
-    if len(results) == 1:
-        return results[0]
-    query = np.concatenate(
-        [np.repeat(np.arange(len(queries)), np.diff(limits)) for limits, _, _ in results]
-    )
-    scores = np.concatenate([scores for _, scores, _ in results])
-    positions = np.concatenate([positions for _, _, positions in results])
-    order = np.lexsort((-scores, query))
-    limits = np.sum([limits for limits, _, _ in results], axis=0)
-    return limits, scores[order], positions[order]
+    # Neighbours with one another, so that no result is moved often.
+    while len(results) > 1:
+        pairs = zip(results[::2], results[1::2], strict=False)
+        merged = [_core.merge_all(*first, *second) for first, second in pairs]
+        results = merged + results[2 * len(merged) :]
+    return results[0]

@@ -220,15 +220,24 @@ class Ids:
 
     def at(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
         """Ids at positions, of any shape; -1 stays."""
+        if positions.size <= _LOOKED_UP_AT_ONCE:
+            return self._at(positions)
+        result = np.empty(positions.shape, np.int64)
+        flat, out = positions.reshape(-1), result.reshape(-1)
+        for begin in range(0, len(flat), _LOOKED_UP_AT_ONCE):
+            end = begin + _LOOKED_UP_AT_ONCE
+            out[begin:end] = self._at(flat[begin:end])
+        return result
+
+    def _at(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
         if len(self._spans) == 1:
             return np.where(positions < 0, -1, self._spans[0].at(positions))
         result = np.full(positions.shape, -1, np.int64)
         which = np.searchsorted(self._starts, positions, side="right") - 1
         for i in range(len(self._spans)):
             chosen = which == i
-            if not chosen.any():
-                continue
-            result[chosen] = self._spans[i].at(positions[chosen] - self._starts[i])
+            if chosen.any():
+                result[chosen] = self._spans[i].at(positions[chosen] - self._starts[i])
         return result
 
     def chosen(self, positions: NDArray[np.int64]) -> Ids:
