@@ -71,6 +71,7 @@ void run_released(Work&& work, const py::object& progress = py::none()) {
 
 void bind_icm(py::module_& module);
 void bind_results(py::module_& module);
+void bind_solve(py::module_& module);
 void bind_statistics(py::module_& module);
 void bind_aqd(py::module_& module);
 

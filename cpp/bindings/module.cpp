@@ -135,4 +135,5 @@ PYBIND11_MODULE(_core, module) {
     bind_statistics(module);
     bind_aqd(module);
     bind_results(module);
+    bind_solve(module);
 }

@@ -9,6 +9,7 @@
 #include "encode_kernels.hpp"
 #include "product_kernels.hpp"
 #include "search_kernels.hpp"
+#include "solve_kernels.hpp"
 #include "statistics_kernels.hpp"
 
 namespace wsdhq::kernels {
@@ -19,6 +20,7 @@ struct KernelTable {
     EncodeKernels encode;
     SearchKernels search;
     StatisticsKernels statistics;
+    SolveKernels solve;
 };
 
 // The levels that this build holds and this processor runs, the fastest first, ended by nullptr.

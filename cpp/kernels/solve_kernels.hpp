@@ -19,12 +19,15 @@ struct SolveKernels {
     // subtracted: the order that makes every level equal.
     void (*subtract_product)(const double* left, const double* right, double* block);
 
-    // Divides the rows of a block by a triangle: solves x R = row for each.
-    //   triangle  (kSolveBlock, kSolveBlock): R, zero below its diagonal
+    // Divides rows by a triangle: solves x R = row for each, R having `diagonal` on its
+    // diagonal, `above` above it and 0 below.
+    //   above     (kSolveBlock, kSolveBlock), 0 on and below the diagonal
+    //   diagonal  (kSolveBlock)
     //   rows      (num_rows, kSolveBlock), overwritten by the solutions
-    // For each row and k ascending: row[k] /= R[k, k], then row[j] -= row[k] * rest[j] for j from k,
-    // rounded down to a multiple of kSolveStep, where rest[j] = R[k, j] for j > k and 0 otherwise.
-    void (*divide_rows)(const double* triangle, std::size_t num_rows, double* rows);
+    // For each row and k ascending: x = row[k] / diagonal[k], then row[j] -= x * above[k, j] for
+    // every j from k rounded down to a multiple of kSolveStep, then row[k] = x.
+    void (*divide_rows)(const double* above, const double* diagonal, std::size_t num_rows,
+                        double* rows);
 };
 
 const SolveKernels& solve_kernels_scalar();

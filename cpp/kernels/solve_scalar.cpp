@@ -1,5 +1,4 @@
 // Blocks of a factorisation in the instructions of the baseline: the definition.
-#include "compiler.hpp"
 #include "solve_kernels.hpp"
 
 namespace wsdhq::kernels {
@@ -20,14 +19,13 @@ void subtract_product(const double* left, const double* right, double* block) {
     }
 }
 
-void divide_rows(const double* triangle, std::size_t num_rows, double* rows) {
+void divide_rows(const double* above, const double* diagonal, std::size_t num_rows, double* rows) {
     for (std::size_t i = 0; i < num_rows; ++i) {
         double* row = rows + i * kSize;
         for (std::size_t k = 0; k < kSize; ++k) {
-            const double* others = triangle + k * kSize;
-            const double value = row[k] / others[k];
+            const double value = row[k] / diagonal[k];
             for (std::size_t j = k / kSolveStep * kSolveStep; j < kSize; ++j) {
-                row[j] -= value * (j > k ? others[j] : 0.0);
+                row[j] -= value * above[k * kSize + j];
             }
             row[k] = value;
         }

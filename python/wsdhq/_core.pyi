@@ -18,6 +18,7 @@ def decode(
     threads: int,
     out: NDArray[float32] | None = None,
 ) -> NDArray[float32]: ...
+def indefinite_quotient(matrix: NDArray[float64], ridge: float, threads: int) -> float | None: ...
 def merge_all(
     limits: NDArray[int64],
     scores: NDArray[float32],
@@ -32,12 +33,18 @@ def merge_best(
     more_scores: NDArray[float32],
     more_positions: NDArray[int64],
 ) -> tuple[NDArray[float32], NDArray[int64]]: ...
+def solve_ridge(
+    gram: NDArray[int64], right: NDArray[float64], ridge: float, threads: int
+) -> NDArray[float64] | None: ...
 def update_histogram(
     codes: NDArray[uint8], histogram: NDArray[int64], threads: int, interruptible: bool
 ) -> None: ...
 def update_sums(
     vectors: NDArray[float32], codes: NDArray[uint8], sums: NDArray[float64], threads: int
 ) -> None: ...
+def weighted_sum_of_squares(
+    errors: NDArray[float32], metric: NDArray[float32], threads: int
+) -> float: ...
 def perturb_codebooks(
     codebooks: NDArray[float32], temperature: float, seed: int, iteration: int
 ) -> NDArray[float32]: ...

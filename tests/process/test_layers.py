@@ -93,7 +93,6 @@ def test_quant_stands_on_its_own() -> None:
     assert_only(
         "quant",
         "numpy",
-        "scipy",
         "safetensors",
         "tqdm",
         "wsdhq.quant",
@@ -101,6 +100,36 @@ def test_quant_stands_on_its_own() -> None:
         "wsdhq._files",
     )
     assert_never("quant", "torch", "wsdhq.embed", "wsdhq.data", "wsdhq.cli", "wsdhq.interop")
+
+
+# What NumPy does by BLAS or LAPACK.
+BY_BLAS = {"dot", "inner", "linalg", "matmul", "matvec", "tensordot", "vdot", "vecdot", "vecmat"}
+
+
+def uses_of_blas(tree: ast.AST) -> list[str]:
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(node.op, ast.MatMult):
+            found.append("@")
+        elif isinstance(node, ast.Attribute) and node.attr in BY_BLAS:
+            found.append(node.attr)
+        elif isinstance(node, ast.Call) and any(each.arg == "optimize" for each in node.keywords):
+            found.append("einsum(optimize)")
+    return found
+
+
+def test_uses_of_blas_are_found() -> None:
+    source = "a @ b\na @= b\nnp.dot(a, b)\nnp.linalg.eigvalsh(a)\nnp.einsum('i', a, optimize=True)"
+    assert set(uses_of_blas(ast.parse(source))) == {"@", "dot", "linalg", "einsum(optimize)"}
+    assert not uses_of_blas(ast.parse("np.einsum('i', a) + a * b"))
+
+
+@pytest.mark.parametrize("part", ["quant", "interop"])
+def test_quant_calls_no_blas(part: str) -> None:
+    # OpenBLAS asks for memory for ever where there is none, and its threads spin.
+    for file in imported(part):
+        found = uses_of_blas(ast.parse(file.read_text("utf-8")))
+        assert not found, f"{file.relative_to(ROOT)} uses {found}"
 
 
 def test_files_that_all_share_import_nothing_of_the_package() -> None:

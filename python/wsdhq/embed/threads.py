@@ -42,8 +42,8 @@ def torch_threads(threads: int | None) -> Iterator[None]:
 def training_threads(threads: int | None) -> Iterator[None]:
     """Within the block torch and BLAS use `threads` threads; restored after it.
 
-    Codebooks are solved with BLAS, whose threads wait for each other by spinning: more of them
-    than there are free cores are ten times slower than one.
+    Threads of BLAS wait for each other by spinning: more of them than there are free cores are ten
+    times slower than one.
 
     Parameters
     ----------

@@ -202,8 +202,10 @@ def mean_distortion(
     total = 0.0
     for first, last, chunk in float32_chunks(vectors, "X"):
         error = chunk - _core.decode(codebooks, codes[first:last], threads)
-        weighted = error if metric is None else error @ metric
-        total += float(np.einsum("nd,nd->", error, weighted, dtype=np.float64))
+        if metric is None:
+            total += float(np.einsum("nd,nd->", error, error, dtype=np.float64))
+        else:
+            total += _core.weighted_sum_of_squares(error, metric, threads)
         if tell is not None:
             tell(last)
     return total / len(vectors)

@@ -7,7 +7,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from wsdhq import _core
 from wsdhq.quant.arrays import LazyRows, rows_per_chunk
-from wsdhq.quant.cholesky import solve_ridge
 from wsdhq.quant.progress import Progress, check_verbose
 from wsdhq.quant.threads import resolve_threads
 from wsdhq.quant.validation import (
@@ -239,7 +238,8 @@ class CodeStatistics:
     ) -> NDArray[np.float32]:
         """Codebooks of least squared error for the codes seen: (B^T B + ridge I)^-1 B^T X.
 
-        Solved by Cholesky in double, on the lower half of B^T B; no inverse is formed. B^T B is
+        Solved by Cholesky in double, on the lower half of B^T B; no inverse is formed, and neither
+        BLAS nor LAPACK is used. B^T B is
         always singular (the rows of B sum to num_codebooks), so the ridge is required. The metric
         of an objective cancels: these codebooks are the best under every metric.
 
@@ -270,11 +270,11 @@ class CodeStatistics:
             raise ValueError("solve: no vectors were seen; call update first")
         size = self.num_codebooks * self.codebook_size
         gram = self.histogram.reshape(size, size)
-        try:
-            solution = solve_ridge(gram, self.sums.reshape(size, self.dim), amount, used)
-        except np.linalg.LinAlgError:
+        right = np.ascontiguousarray(self.sums.reshape(size, self.dim))
+        solution = _core.solve_ridge(np.ascontiguousarray(gram), right, amount, used)
+        if solution is None:
             raise ValueError(
                 f"ridge: {amount:g} is too small for {self.count} vectors: expected at least "
                 f"about {self.count * 1e-13:.0e}"
-            ) from None
+            )
         return np.ascontiguousarray(solution.reshape(self.sums.shape), dtype=np.float32)

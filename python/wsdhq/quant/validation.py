@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from wsdhq import _core
 from wsdhq.quant.arrays import LazyRows, as_rows, rows_per_chunk
-from wsdhq.quant.cholesky import is_positive_definite
 
 __all__ = [
     "CodeMatrix",
@@ -311,7 +310,7 @@ def as_metric(value: object, dim: int | None, name: str = "metric") -> NDArray[n
             raise ValueError(f"{name}: expected shape (dim, dim), got {array.shape}")
     elif array.shape != (dim, dim):
         raise ValueError(f"{name}: expected shape ({dim}, {dim}), got {array.shape}")
-    exact = array.astype(np.float64)
+    exact = np.array(array, np.float64, order="C")
     if not np.isfinite(exact).all() or np.abs(exact).max() > LARGEST_VALUE:
         as_float32(array, name)
     scale = float(np.abs(exact).max())
@@ -322,13 +321,11 @@ def as_metric(value: object, dim: int | None, name: str = "metric") -> NDArray[n
             f"transpose by up to {asymmetry:g}"
         )
     exact = (exact + exact.T) / 2
-    # Eigenvalues take one long call of LAPACK: only an error message is worth it.
     tolerance = 1e-5 * max(scale, np.finfo(np.float64).tiny) * len(array)
-    if not is_positive_definite(exact, tolerance):
-        least = float(np.linalg.eigvalsh(exact)[0])
-        if least < -tolerance:
-            raise ValueError(
-                f"{name}: expected a positive semi-definite matrix, got one with eigenvalue "
-                f"{least:g}"
-            )
+    quotient = _core.indefinite_quotient(exact, tolerance, 1)
+    if quotient is not None:
+        raise ValueError(
+            f"{name}: expected a positive semi-definite matrix, got one with an eigenvalue of "
+            f"{quotient:.3g} or less"
+        )
     return np.ascontiguousarray(exact, dtype=np.float32)
