@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import gzip
 import logging
-import pickle
 import zlib
 from collections.abc import Callable
 from functools import partial
@@ -20,6 +19,8 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from wsdhq.embed.array_pickles import ARRAY_NAMES, ArrayStandIn, StandIn, read_pickle
 
 __all__ = ["FORMATS", "LoadedWords", "read_word_vectors"]
 
@@ -241,16 +242,24 @@ def _read_keyed_vectors(path: Path, wanted: Wanted) -> LoadedWords:
     """gensim's own format: a pickled KeyedVectors, large arrays beside it as `.npy`."""
     with path.open("rb") as stream:
         try:
-            state = vars(_KeyedVectorsUnpickler(stream).load())
+            state = read_pickle(stream, _KEYED_VECTORS_NAMES, {"gensim": StandIn}).state
         # A damaged pickle can raise nearly anything; none of it says which file it was.
         except Exception as error:
             raise ValueError(
                 f"{path} is not a readable KeyedVectors file of gensim: {error}"
             ) from error
+    if not isinstance(state, dict):
+        raise ValueError(f"{path} holds no KeyedVectors of gensim")
     words = state.get("index_to_key", state.get("index2word"))
     vectors = state.get("vectors", state.get("syn0"))
+    if isinstance(vectors, ArrayStandIn):
+        try:
+            vectors = vectors.as_array()
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{path}: its vectors are damaged: {error}") from None
     for attribute in ("vectors", "syn0"):
-        if attribute in state.get("__numpys", ()):
+        separate = state.get("__numpys")
+        if isinstance(separate, list) and attribute in separate:
             beside = path.with_name(f"{path.name}.{attribute}.npy")
             if not beside.is_file():
                 raise FileNotFoundError(f"{beside} does not exist: it holds the vectors of {path}")
@@ -274,29 +283,20 @@ def _read_keyed_vectors(path: Path, wanted: Wanted) -> LoadedWords:
     return rows.finish()
 
 
-class _PickledObject:
-    """Stands for any class of gensim in a `.kv`: keeps the attributes, does nothing."""
+class _Reconstructed(StandIn):
+    """How classes of old were made: by their name and that of their base."""
+
+    def __new__(cls, kind: Any, base: Any, state: Any) -> Any:
+        if not (isinstance(kind, type) and issubclass(kind, StandIn)):
+            raise ValueError("it makes an object of what is no class")
+        return kind()
 
 
-class _KeyedVectorsUnpickler(pickle.Unpickler):
-    """Rebuilds NumPy arrays and plain attributes; refuses every other name in the file."""
-
-    _ARRAYS = frozenset({"_reconstruct", "scalar"})
-
-    def find_class(self, module: str, name: str) -> Any:
-        if module.startswith("gensim."):
-            return _PickledObject
-        if module in ("numpy.core.multiarray", "numpy._core.multiarray") and name in self._ARRAYS:
-            return super().find_class(module, name)
-        if (module, name) in {
-            ("numpy", "ndarray"),
-            ("numpy", "dtype"),
-            ("_codecs", "encode"),
-            ("copyreg", "_reconstructor"),
-            ("builtins", "object"),
-        }:
-            return super().find_class(module, name)
-        raise pickle.UnpicklingError(f"it asks for {module}.{name}, which word vectors do not need")
+_KEYED_VECTORS_NAMES = {
+    **ARRAY_NAMES,
+    ("copyreg", "_reconstructor"): _Reconstructed,
+    ("builtins", "object"): StandIn,
+}
 
 
 FORMATS: dict[str, Callable[[Path, Wanted], LoadedWords]] = {
