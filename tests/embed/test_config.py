@@ -260,3 +260,18 @@ def test_arrays_in_place_of_files_are_refused_in_a_line():
     with pytest.raises(TypeError, match=r"epochs must be int, got list: \[0, 1") as caught:
         _config(epochs=list(range(999)))
     assert len(str(caught.value)) < 120
+
+
+@pytest.mark.parametrize("name", ["hidden_dim", "word_dim", "image_size", "batch_size", "epochs"])
+def test_sizes_that_can_only_be_a_mistake_are_refused(name):
+    with pytest.raises(ValueError, match=f"{name} must be at most"):
+        _config(**{name: 10**12})
+    with pytest.raises(ValueError, match=f"{name} must be at most"):
+        TrainConfig.from_toml(f'out = "r"\ntags = "t"\nfeatures = "f"\n{name} = 1{"0" * 300}')
+
+
+def test_toml_that_is_nested_too_deeply_is_named(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text("out = " + "[" * 100_000)
+    with pytest.raises(ValueError, match=r"config\.toml: expected TOML"):
+        TrainConfig.load(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -303,3 +304,31 @@ def test_the_letters_of_a_tag_are_no_tags(trained):
 def test_settings_that_are_none_are_refused():
     with pytest.raises(TypeError, match="config: expected a TrainConfig, got dict"):
         train({"features": "features.npy"})
+
+
+def test_a_width_that_the_weights_have_not_takes_no_memory(run):
+    config = run / "config.toml"
+    text = config.read_text(encoding="utf-8")
+    assert "hidden_dim = " in text
+    config.write_text(re.sub(r"hidden_dim = .*", "hidden_dim = 65536", text), encoding="utf-8")
+    # A layer of 65,536 by what is before it and behind it would be made, filled and thrown away.
+    made = []
+    original = torch.nn.Linear.__init__
+
+    def spy(self, in_features, out_features, **more):
+        original(self, in_features, out_features, **more)
+        if self.weight.device.type != "meta":
+            made.append(self.weight.numel())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.nn.Linear, "__init__", spy)
+        with pytest.raises(ValueError, match=r"head\..*has shape .*, expected .*65536"):
+            TrainedModel.load(run)
+    assert made == []
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, '{"tags": ' * 100_000])
+def test_tags_that_are_nested_too_deeply_are_named(run, content):
+    (run / "tags.json").write_text(content, encoding="utf-8")
+    with pytest.raises(ValueError, match=r"tags\.json: expected"):
+        TrainedModel.load(run)

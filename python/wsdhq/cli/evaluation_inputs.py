@@ -106,8 +106,17 @@ class Source:
         codes, skipped = run.file("codes.npy"), run.file("skipped.json")
         if not codes.is_file():
             return None
-        left_out = json.loads(skipped.read_text("utf-8")) if skipped.is_file() else []
-        return len(map_npy(codes)) + len(left_out)
+        return len(map_npy(codes)) + (_num_skipped(skipped) if skipped.is_file() else 0)
+
+
+def _num_skipped(path: Path) -> int:
+    try:
+        left_out = json.loads(path.read_text("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: expected the images that were left out, JSON: {error}") from None
+    if not isinstance(left_out, list):
+        raise ValueError(f"{path}: expected a list of the images that were left out")
+    return len(left_out)
 
 
 def embed_source(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,7 @@ __all__ = ["decode_rgb", "pillow_formats"]
 
 # Only these: among Pillow's other formats is EPS, for which it starts Ghostscript.
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
+_STRIP_PIXELS = 1 << 20
 _ALPHA_MODES = frozenset({"RGBA", "RGBa", "LA", "La", "PA"})
 
 
@@ -88,14 +90,38 @@ def decode_rgb(data: bytes, formats: tuple[str, ...], at_least: int | None) -> I
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):
+        return _in_strips(image, _grey_of_integers)
+    if image.mode in _ALPHA_MODES or "transparency" in image.info:
+        return _in_strips(image, _on_white)
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _in_strips(image: Image.Image, convert: Callable[[Image.Image], Image.Image]) -> Image.Image:
+    """Convert some rows at a time: beside the image and the result there is little memory."""
     from PIL import Image
 
-    if image.mode.startswith("I"):
-        # Pillow's own conversion would clip at 255 and leave a white image.
-        grey = np.clip(np.asarray(image).astype(np.int64) >> 8, 0, 255).astype(np.uint8)
-        return Image.fromarray(grey).convert("RGB")
-    if image.mode in _ALPHA_MODES or "transparency" in image.info:
-        with_alpha = image.convert("RGBA")
-        white = Image.new("RGBA", with_alpha.size, "white")
-        return Image.alpha_composite(white, with_alpha).convert("RGB")
-    return image if image.mode == "RGB" else image.convert("RGB")
+    result = Image.new("RGB", image.size)
+    rows = max(1, _STRIP_PIXELS // max(image.width, 1))
+    for top in range(0, image.height, rows):
+        strip = image.crop((0, top, image.width, min(top + rows, image.height)))
+        # A crop leaves out what a palette says of transparency.
+        strip.info.update(image.info)
+        result.paste(convert(strip), (0, top))
+    return result
+
+
+def _grey_of_integers(image: Image.Image) -> Image.Image:
+    from PIL import Image
+
+    # Pillow's own conversion would clip at 255 and leave a white image.
+    grey = np.clip(np.asarray(image) >> 8, 0, 255).astype(np.uint8)
+    return Image.fromarray(grey).convert("RGB")
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    from PIL import Image
+
+    with_alpha = image.convert("RGBA")
+    white = Image.new("RGBA", with_alpha.size, "white")
+    return Image.alpha_composite(white, with_alpha).convert("RGB")

@@ -20,8 +20,8 @@ __all__ = ["ARRAY_NAMES", "ArrayStandIn", "StandIn", "as_text", "read_pickle"]
 
 _FLOATS = ("f2", "f4", "f8")
 
-# A tuple within a tuple within a tuple ... that is the key of a dict is hashed by calls within calls:
-# so many levels are safe on the small stack of a thread. Pickles with more tuples are read by an
+# A tuple within a tuple within a tuple ... that is the key of a dict is hashed by calls in calls,
+# and so many are safe on the small stack of a thread. Pickles with more tuples are read by an
 # unpickler that refuses more than a few levels.
 _MOST_LEVELS = 2000
 _FEW_LEVELS = 50

@@ -180,7 +180,7 @@ def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[
             # A tensor may share memory with the map of the file, which others may replace.
             tensors = {name: stored.get_tensor(name).clone() for name in stored.keys()}  # noqa: SIM118
             metadata = json.loads((stored.metadata() or {}).get(_METADATA, "{}"))
-    except (SafetensorError, json.JSONDecodeError) as error:
+    except (SafetensorError, ValueError, RecursionError) as error:
         raise ValueError(f"{path}: expected a whole safetensors file: {error}") from error
     return tensors, metadata
 

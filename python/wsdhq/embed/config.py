@@ -31,6 +31,24 @@ _NEW_RATE, _TRAINED_RATE = 2e-3, 2e-4
 # and beside one that was trained before.
 _ALONE, _BESIDE_NEW, _BESIDE_TRAINED = 3.5, 1.0, 10.0
 
+# No network has wider layers, and no backbone sees larger images: a run that says so is damaged,
+# and would take memory by its square.
+_WIDEST, _LARGEST_IMAGE = 2**16, 2**12
+_LARGEST = 2**31 - 1
+_MOST = {
+    "word_dim": _WIDEST,
+    "hidden_dim": _WIDEST,
+    "image_size": _LARGEST_IMAGE,
+    "crop_size": _LARGEST_IMAGE,
+    **dict.fromkeys(
+        (
+            "word_epochs", "min_count", "num_neighbours", "num_queries", "num_train", "epochs",
+            "batch_size", "halve_every", "num_negatives", "update_every", "threads",
+        ),
+        _LARGEST,
+    ),
+}  # fmt: skip
+
 # TOML has no null: None is written as this word where leaving the key out would mean
 # another default.
 _NONE = "none"
@@ -259,6 +277,8 @@ class TrainConfig:
             self._check_above_zero(name)
         for name in ("temperature", "neighbour_temperature"):
             self._check_above_zero(name)
+        for name, most in _MOST.items():
+            self._check_at_most(name, most)
         self._check_at_least("radius", 0)
         self._check_at_least("image_size", 16)
         self._check_at_least("crop_size", 16)
@@ -379,6 +399,8 @@ class TrainConfig:
             table = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise ValueError(f"{source}: expected TOML: {error}") from error
+        except RecursionError:
+            raise ValueError(f"{source}: expected TOML of settings, got lists in lists") from None
         known = {field.name: field for field in fields(cls)}
         for name in table:
             if name not in known:
@@ -425,6 +447,11 @@ class TrainConfig:
         value = getattr(self, name)
         if value is not None and value < smallest:
             raise ValueError(f"{name} must be at least {smallest}, got {value}")
+
+    def _check_at_most(self, name: str, largest: int) -> None:
+        value = getattr(self, name)
+        if value is not None and value > largest:
+            raise ValueError(f"{name} must be at most {largest}, got {value}")
 
     def _check_above_zero(self, name: str) -> None:
         value = getattr(self, name)

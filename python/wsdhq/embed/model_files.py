@@ -161,12 +161,31 @@ def read_model(
     if scale is not None and scale.ndim == 0:
         # Runs from before there was whitening have one scale for all dimensions.
         weights["head.scale"] = scale.expand(len(shift)).clone()
+    _check_head(config, len(shift), dim, weights, source)
     # The weights drawn here are replaced at once, so that no random state need be touched.
     with torch.random.fork_rng(devices=[]):
         network = build_network(config, len(shift), dim, backbone, stored=weights)
     load_weights(network, weights, source)
     quantizer = make_quantizer(config, metric, codebooks)
     return config, network.to(place), quantizer, tags
+
+
+def _check_head(
+    config: TrainConfig, in_dim: int, dim: int, weights: Mapping[str, Tensor], source: str
+) -> None:
+    """Raise unless the stored weights are of the sizes that the settings say.
+
+    Before a network of those sizes is made: they may be any, and the memory would be taken first.
+    """
+    with torch.device("meta"):
+        head = HypersphericalHead(in_dim, dim, config.hidden_dim, 0.0, config.normalise)
+    for name, expected in head.state_dict().items():
+        stored = weights.get(f"head.{name}")
+        if stored is not None and stored.shape != expected.shape:
+            raise ValueError(
+                f"{source}: the tensor {_PREFIX + 'head.' + name!r} has shape "
+                f"{tuple(stored.shape)}, expected {tuple(expected.shape)}"
+            )
 
 
 def _form_of(name: str, stored: Mapping[str, Tensor] | None) -> str:
@@ -198,7 +217,7 @@ def _read_tags(run: RunDirectory, sphere: NDArray[np.float32], normalised: bool)
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
         return SemanticSphere.from_json(value, sphere, normalised=normalised)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise ValueError(
             f"{path}: expected {RUN_FILES['tags.json']}, fitting model.safetensors: {error}"
         ) from error

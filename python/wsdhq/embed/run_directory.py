@@ -131,7 +131,7 @@ class RunDirectory:
             try:
                 record = json.loads(line)
                 record["epoch"] += 0
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
                 if number == len(lines):
                     break
                 raise ValueError(

@@ -138,7 +138,7 @@ class CellStore:
                 ),
             )
             _check_figures(result)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             what = f"no {error}" if isinstance(error, KeyError) else str(error)
             raise ValueError(f"{path} is not the result of a cell: {what}") from error
         if result.cell != cell:

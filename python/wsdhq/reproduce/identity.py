@@ -63,7 +63,7 @@ def noted(path: Path) -> Any:
     """The JSON value in a note; None if it is missing or damaged: what it is about is made anew."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
 
 

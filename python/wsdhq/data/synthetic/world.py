@@ -199,7 +199,7 @@ def _check_complete(world: SyntheticWorld) -> None:
     try:
         record = json.loads(record_path.read_text(encoding="utf-8"))
         settings, content = record["settings"], record["content"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(
             f"{record_path}: expected the record of a rendered world, got another file"
         ) from error
