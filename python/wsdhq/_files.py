@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["as_path", "atomic_path", "save_npy", "write_json", "write_text"]
+from wsdhq._temporary import synchronise_folder, temporary_folder, told_of
+
+__all__ = ["as_path", "atomic_path", "save_npy", "writable_path", "write_json", "write_text"]
 
 
 def as_path(path: str | os.PathLike[str]) -> Path:
@@ -24,6 +26,48 @@ def as_path(path: str | os.PathLike[str]) -> Path:
         raise TypeError(f"path: expected a str or PathLike, got {type(path).__name__}") from None
 
 
+def writable_path(path: str | os.PathLike[str]) -> Path:
+    """The file that writing to `path` replaces or makes: what a symbolic link leads to.
+
+    Raises
+    ------
+    TypeError
+        `path` is no path.
+    FileNotFoundError
+        The folder of the file does not exist.
+    IsADirectoryError
+        It is a folder.
+    ValueError
+        It is there and no regular file: a pipe, a device, a socket.
+    OSError
+        The link leads to itself.
+    """
+    final = as_path(path)
+    try:
+        found = final.stat().st_mode
+    except FileNotFoundError:
+        found = None
+    if found is not None and stat.S_ISDIR(found):
+        raise IsADirectoryError(f"{final} is a folder: expected the name of a file to write")
+    if found is not None and not stat.S_ISREG(found):
+        kind = next(name for name, test in _KINDS.items() if test(found))
+        raise ValueError(f"{final} is {kind}: expected a regular file to replace, or none")
+    if final.is_symlink():
+        final = Path(os.path.realpath(final))
+    if not final.parent.is_dir():
+        raise FileNotFoundError(f"the folder {final.parent} of {final.name} does not exist")
+    return final
+
+
+_KINDS = {
+    "a pipe": stat.S_ISFIFO,
+    "a device": stat.S_ISCHR,
+    "a block device": stat.S_ISBLK,
+    "a socket": stat.S_ISSOCK,
+    "no file": lambda mode: True,
+}
+
+
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary path beside `path`, renamed over it when the block succeeds.
@@ -31,41 +75,40 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     Parameters
     ----------
     path : str or PathLike
-        The final place. Its folder must exist.
+        The final place. Its folder must exist. A symbolic link stays, and what it leads to is
+        replaced. The mode, and where it may be the owner, of a file that is replaced are kept; a
+        new one has what the umask leaves. Another name of the same file (a hard link) keeps what
+        it held.
 
     Yields
     ------
     pathlib.Path
         An empty file to write to. It is synchronised to disk and renamed over `path` at
-        the end; if the block raises, it is removed and `path` keeps what it held.
+        the end, and the folder is synchronised, too; if the block raises, it is removed and `path`
+        keeps what it held. What a writer that was killed left behind is removed by the next one
+        that writes to the folder.
 
     Raises
     ------
-    TypeError
-        `path` is no path.
-    FileNotFoundError
-        The folder of `path` does not exist.
-    IsADirectoryError
-        `path` is a folder.
+    TypeError, FileNotFoundError, IsADirectoryError, ValueError
+        As `writable_path`.
     PermissionError
         `path` may not be replaced; on Windows also while it is open or mapped, as an index is
         that was loaded from it.
+    OSError
+        The disk is full, or the folder cannot be written to: the message names `path`.
     """
-    final = as_path(path)
-    if final.is_dir():
-        raise IsADirectoryError(f"{final} is a folder: expected the name of a file to write")
-    if not final.parent.is_dir():
-        raise FileNotFoundError(f"the folder {final.parent} of {final.name} does not exist")
-    descriptor, name = tempfile.mkstemp(prefix=f".{final.name}.", suffix=".part", dir=final.parent)
-    os.close(descriptor)
-    temporary = Path(name)
-    try:
+    final = writable_path(path)
+    with told_of(final), temporary_folder(final.parent) as folder:
+        temporary = folder / "new"
+        # Made by the system, which knows the umask.
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        kept = _kept(final, temporary)
         yield temporary
-        # Writers (safetensors) may replace the file: only now is it the one that stays. Private
-        # as mkstemp made it, where what a user writes should follow their umask.
+        # Writers (safetensors) may replace the file: only now is it the one that stays.
         with temporary.open("rb+") as written:
             os.fsync(written.fileno())
-        temporary.chmod(0o666 & ~_umask())
+        _restore(temporary, kept)
         try:
             os.replace(temporary, final)
         except PermissionError as error:
@@ -75,16 +118,21 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
                 f"{final} cannot be replaced: {error.strerror or error}; on Windows a file that is "
                 "open or mapped, by an index that was loaded from it for one, must be closed first"
             ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+        synchronise_folder(final.parent)
 
 
-def _umask() -> int:
-    # It can only be read by setting it, for every thread; a file made under it tells as well.
-    with tempfile.TemporaryDirectory() as folder:
-        probe = Path(folder, "probe")
-        probe.touch(0o666)
-        return 0o666 & ~probe.stat().st_mode
+def _kept(final: Path, temporary: Path) -> os.stat_result:
+    """What says the mode and owner that the file is to have."""
+    return final.stat() if final.exists() else temporary.stat()
+
+
+def _restore(temporary: Path, kept: os.stat_result) -> None:
+    made = temporary.stat()
+    if hasattr(os, "chown") and (made.st_uid, made.st_gid) != (kept.st_uid, kept.st_gid):
+        with suppress(PermissionError):
+            os.chown(temporary, kept.st_uid, kept.st_gid)
+    with suppress(PermissionError):
+        temporary.chmod(stat.S_IMODE(kept.st_mode))
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from wsdhq._files import writable_path
 from wsdhq.data import read_features
 from wsdhq.data.features import map_npy
 from wsdhq.embed.run_directory import RUN_FILES, RunDirectory
@@ -104,6 +105,9 @@ def read_features_for(model: TrainedModel, run: Path, path: Path) -> NDArray[np.
 
 def check_folder_of(path: Path, option: str = "--out") -> None:
     """Find out that an output has no place to go before hours of work, not after."""
+    if path.exists() and not path.is_dir():
+        with about(option):
+            path = writable_path(path)  # what a link leads to
     folder = path.parent
     if not folder.is_dir():
         raise FileNotFoundError(f"{option}: there is no folder {folder} to write {path.name} to")
