@@ -6,13 +6,11 @@ import json
 import os
 import tracemalloc
 from collections.abc import Callable
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import safetensors
 
 import oracle
 from wsdhq.quant import AdditiveQuantizer, AQDIndex, arrays, ids, persistence
@@ -40,7 +38,7 @@ def rewrite(path: Path, change: Callable[[Header], bytes | None]) -> None:
     path.write_bytes(len(text).to_bytes(8, "little") + text + whole[8 + size :] + more)
 
 
-def about(**values: str) -> Callable[[Header], None]:
+def about(**values: object) -> Callable[[Header], None]:
     return lambda header: header["__metadata__"].update(values)
 
 
@@ -68,6 +66,15 @@ def without(name: str) -> Callable[[Header], None]:
     return change
 
 
+def entry(name: str, **values: object) -> Callable[[Header], None]:
+    return lambda header: header[name].update(values)
+
+
+def at(name: str, change: Callable[[list[int]], list[int]]) -> Callable[[Header], None]:
+    """Moves an array."""
+    return lambda header: header[name].update(data_offsets=change(header[name]["data_offsets"]))
+
+
 STRANGE: dict[str, tuple[Callable[[Header], bytes | None], str]] = {
     "a version in other digits": (about(version="²"), "other origin"),
     "a version of many digits": (about(version="9" * 5000), "other origin"),
@@ -80,6 +87,22 @@ STRANGE: dict[str, tuple[Callable[[Header], bytes | None], str]] = {
     "no ids": (without("ids"), "ids missing"),
     "no blocks": (without("blocks"), "blocks missing"),
     "no edges": (without("norm_edges"), "norm_edges missing"),
+    "an array of another type": (
+        entry("ids", dtype="BF16"),
+        "ids is of the unexpected type 'BF16'",
+    ),
+    "an array of no type": (entry("ids", dtype=["F32"]), "ids is of the unexpected type"),
+    "a length below zero": (entry("ids", shape=[-700]), "ids is of the unexpected shape"),
+    "a length that is true": (entry("ids", shape=[True]), "ids is of the unexpected shape"),
+    "a length in fractions": (entry("ids", shape=[700.0]), "ids is of the unexpected shape"),
+    "a shape that is longer": (entry("ids", shape=[701]), "ids takes 5608 bytes"),
+    "a huge shape": (entry("ids", shape=[2**61]), "ids is of the unexpected shape"),
+    "more to an array": (entry("ids", other=1), "ids has no dtype, shape and data_offsets"),
+    "a place before the arrays": (at("ids", lambda o: [-8, o[1] - o[0] - 8]), "at no place"),
+    "an array over another": (at("ids", lambda o: [0, o[1] - o[0]]), "begins at byte"),
+    "an array behind the end": (at("ids", lambda o: [n + 2**40 for n in o]), "begins at byte"),
+    "bytes that are no array's": (lambda header: b"12345678", "its arrays end at byte"),
+    "metadata that are numbers": (about(version=3), "its metadata are not all text"),
 }
 
 
@@ -145,16 +168,14 @@ def test_a_file_that_is_replaced_while_it_is_opened_is_the_old_or_the_new(
     other = AQDIndex(QUANTIZER, "l2")
     other.add(PROBLEM.codes[::-1], np.arange(700) + 10_000)
     other.save(newer)
-    safe_open = safetensors.safe_open
+    read_header = persistence.read_header
 
-    @contextmanager
-    def replaced_behind(*args: Any, **kwargs: Any) -> Any:
-        with safe_open(*args, **kwargs) as opened:
-            yield opened
-        if newer.exists():
-            os.replace(newer, path)
+    def replaced_behind(file: Any) -> Any:
+        found = read_header(file)
+        os.replace(newer, path)
+        return found
 
-    monkeypatch.setattr(persistence.safetensors, "safe_open", replaced_behind)
+    monkeypatch.setattr(persistence, "read_header", replaced_behind)
     loaded = AQDIndex.load(path, mmap=mmap)
     expected = make() if 0 in loaded else other
     np.testing.assert_array_equal(loaded.ids, expected.ids)
@@ -174,3 +195,27 @@ def test_mapped_ids_are_saved_in_slices(tmp_path: Path, monkeypatch: pytest.Monk
     tracemalloc.stop()
     assert (tmp_path / "again").read_bytes() == (tmp_path / "db").read_bytes()
     assert peak < 1_500_000
+
+
+@pytest.mark.parametrize("mmap", [False, True])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "its header of 0 bytes does not fit in 0"),
+        (b"1234567", "does not fit in 7"),
+        ((2**63).to_bytes(8, "little") + b"{}", "does not fit in 10"),
+        ((3).to_bytes(8, "little") + b"{}", "does not fit in 10"),
+        ((2).to_bytes(8, "little") + b"[]", "no JSON object"),
+        ((2).to_bytes(8, "little") + b"\xff\xff", "codec can't decode"),
+        ((100_000).to_bytes(8, "little") + b"[" * 100_000, "nested too deeply"),
+        ((17).to_bytes(8, "little") + b'{"a": 1, "a": 2 }', "says something twice"),
+        ((8).to_bytes(8, "little") + b'{"a": 1}', "a has no dtype"),
+    ],
+)
+def test_a_file_that_is_none_is_refused(
+    content: bytes, message: str, mmap: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "strange.wsdhq"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"strange\.wsdhq: expected a wsdhq index .*{message}"):
+        AQDIndex.load(path, mmap=mmap)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -206,6 +207,13 @@ class Ids:
     def nbytes(self) -> int:
         """Bytes of the ids that are listed, without what look-ups added."""
         return sum(span.ids.nbytes for span in self._spans if isinstance(span, _Listed))
+
+    def mapping(self) -> mmap.mmap | None:
+        """The map of a file that some of the ids are pages of."""
+        for span in self._spans:
+            if isinstance(span, _Listed) and isinstance(span.ids, np.memmap):
+                return getattr(span.ids, "_mmap", None)
+        return None
 
     @property
     def first(self) -> int | None:

@@ -25,7 +25,7 @@ from wsdhq.quant.persistence import read_tensors, write_tensors
 from wsdhq.quant.progress import check_verbose
 from wsdhq.quant.quantizer import AdditiveQuantizer
 from wsdhq.quant.row_store import RowStore, chosen_rows
-from wsdhq.quant.rows import Rows, empty_rows
+from wsdhq.quant.rows import MappedFile, Rows, empty_rows
 from wsdhq.quant.search_arguments import as_least_score, as_widths
 from wsdhq.quant.threads import resolve_threads
 from wsdhq.quant.validation import (
@@ -81,11 +81,11 @@ class AQDIndex:
         self._store = RowStore(empty_rows(len(self._codebooks), similarity != "ip"))
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._store.rows)
 
     def __repr__(self) -> str:
         m, k, dim = self._codebooks.shape
-        rows = self._rows
+        rows = self._store.rows
         held = (
             f"mapped from a file, {_readable(rows.nbytes)}"
             if rows.is_mapped
@@ -139,7 +139,7 @@ class AQDIndex:
 
         Takes no time and no memory: what both hold is shared until one of them changes.
         """
-        return self._with_rows(self._rows)
+        return self._with_rows(self._store.rows)
 
     def subset(self, allowed: ArrayLike | range, threads: int | None = None) -> AQDIndex:
         """An index of some of the vectors, ids kept.
@@ -194,6 +194,7 @@ class AQDIndex:
         def walk() -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint8]]]:
             for first in range(0, len(rows), size):
                 end = min(first + size, len(rows))
+                rows.check_files()
                 codes = np.ascontiguousarray(rows.blocks.columns(first, end)[:, :m])
                 yield _read_only(rows.ids.between(first, end)), codes
 
@@ -435,7 +436,11 @@ class AQDIndex:
             Map codes and ids from the file, read-only, instead of copying them; changes to the
             index are made in memory and never reach the file. Ids are then not read before they
             are needed, nor are codes where codebooks have 256 codewords (else some byte might be
-            no code). A file of version 1 of the format is copied in any case.
+            no code). A file of version 1 of the format is copied in any case. While it is mapped,
+            the file may be replaced, as `save` does, but must not be changed in place: results
+            would change with it, and were it cut short, methods raise ValueError, but one that is
+            reading just then is ended by the system, and the process with it (SIGBUS). With
+            mmap=False nothing of the file is mapped, not even while it is loaded.
         verify : bool
             Read the whole file and compare it with its checksums: any byte of arrays or settings
             that changed is an error. Without, damaged codes or ids give wrong results, but never a
@@ -467,7 +472,7 @@ class AQDIndex:
                 is_read=verify or not mmap,
             )
             if isinstance(rows, Rows):
-                index._store = RowStore(rows)
+                index._store = RowStore(replace(rows, files=_mapped_files(path, rows)))
             else:
                 codes, ids, next_id = rows
                 index.add(codes, ids)
@@ -480,7 +485,10 @@ class AQDIndex:
 
     @property
     def _rows(self) -> Rows:
-        return self._store.rows
+        """What is there now, to be read; ValueError if a file it is mapped from was cut short."""
+        rows = self._store.rows
+        rows.check_files()
+        return rows
 
     def _with_rows(self, rows: Rows) -> AQDIndex:
         index = object.__new__(type(self))
@@ -528,6 +536,11 @@ class AQDIndex:
         # Copied, being few: a search reads them more than once, and another thread may write there.
         queries = as_vectors(Q, "Q", self._codebooks.shape[2])
         return as_float32(np.array(queries) if isinstance(queries, np.ndarray) else queries, "Q")
+
+
+def _mapped_files(path: str | os.PathLike[str], rows: Rows) -> tuple[MappedFile, ...]:
+    mapping = getattr(rows.blocks.full, "_mmap", None) or rows.ids.mapping()
+    return () if mapping is None else (MappedFile(os.fspath(path), mapping),)
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:

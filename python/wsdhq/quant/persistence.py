@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors
 from numpy.typing import NDArray
 
 from wsdhq._files import as_path, atomic_path
 from wsdhq.quant.arrays import CHUNK_BYTES, LazyRows, rows_per_chunk
 from wsdhq.quant.progress import Progress
+from wsdhq.quant.tensor_header import DTYPES, Entry, read_header
 
 __all__ = ["read_tensors", "write_tensors"]
 
@@ -188,32 +188,25 @@ def read_tensors(
         raise IsADirectoryError(f"{file} is a folder: expected a wsdhq {kind} file")
     if not file.is_file():
         raise FileNotFoundError(f"{file}: no such file: expected a wsdhq {kind} file")
-    while True:
-        with FileIO(os.fspath(file)) as opened:
-            metadata = _checked_metadata(file, kind)
-            # It may have been replaced since: what is checked must be what is read.
-            if os.path.samestat(os.fstat(opened.fileno()), file.stat()):
-                settings = _settings(file, kind, metadata)
-                try:
-                    tensors = _map_tensors(opened) if mmap else _copy_tensors(opened, verbose)
-                except ValueError as error:
-                    raise ValueError(f"{file}: {error}") from None
-                break
+    # By one handle: the file may be replaced meanwhile, and what is checked must be what is read.
+    with FileIO(os.fspath(file)) as opened:
+        try:
+            metadata, entries = read_header(opened)
+        except (ValueError, OSError) as error:
+            raise ValueError(
+                f"{file}: expected a wsdhq {kind} file, got one that is truncated or of another "
+                f"format ({error})"
+            ) from None
+        settings = _settings(file, kind, metadata)
+        try:
+            tensors = (
+                _map_tensors(opened, entries) if mmap else _copy_tensors(opened, entries, verbose)
+            )
+        except ValueError as error:
+            raise ValueError(f"{file}: {error}") from None
     if verify:
         _check_sums(file, tensors, metadata, verbose)
     return tensors, settings
-
-
-def _checked_metadata(file: Path, kind: str) -> dict[str, str]:
-    """What a file says about itself, where arrays are within it and of the sizes it says."""
-    try:
-        with safetensors.safe_open(file, framework="numpy") as opened:
-            return opened.metadata() or {}
-    except (safetensors.SafetensorError, OSError, TypeError, KeyError) as error:
-        raise ValueError(
-            f"{file}: expected a wsdhq {kind} file, got one that is truncated or of another "
-            f"format ({error})"
-        ) from None
 
 
 def _settings(file: Path, kind: str, metadata: dict[str, str]) -> dict[str, Any]:
@@ -240,48 +233,24 @@ def _settings(file: Path, kind: str, metadata: dict[str, str]) -> dict[str, Any]
     return settings
 
 
-_DTYPES: dict[str, np.dtype[Any]] = {
-    "U8": np.dtype("u1"),
-    "I64": np.dtype("<i8"),
-    "F32": np.dtype("<f4"),
-    "F64": np.dtype("<f8"),
-}
-_NAMES = {dtype: name for name, dtype in _DTYPES.items()}
+_NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
-def _entries(file: FileIO) -> list[tuple[str, np.dtype[Any], tuple[int, ...], int]]:
-    """Name, dtype, shape and first byte of each array of a file that safe_open has accepted."""
-    header_size = int.from_bytes(file.read(8), "little")
-    header = json.loads(file.read(header_size))
-    entries = []
-    for name, entry in header.items():
-        if name == "__metadata__":
-            continue
-        if entry["dtype"] not in _DTYPES:
-            raise ValueError(f"{name} is of the unexpected type {entry['dtype']}")
-        begin = 8 + header_size + entry["data_offsets"][0]
-        dtype, shape = _DTYPES[entry["dtype"]], tuple(entry["shape"])
-        # Of arrays with a 0 in their shape, the other numbers are any.
-        if len(shape) > 8 or dtype.itemsize * math.prod(max(n, 1) for n in shape) > 2**62:
-            raise ValueError(f"{name} is of the unexpected shape {shape}")
-        entries.append((name, dtype, shape, begin))
-    return entries
-
-
-def _map_tensors(file: FileIO) -> dict[str, NDArray[Any]]:
+def _map_tensors(file: FileIO, entries: list[Entry]) -> dict[str, NDArray[Any]]:
     """Map each array of a file."""
     return {
         name: np.empty(shape, dtype)
         if 0 in shape
         else np.memmap(file, dtype, mode="r", offset=begin, shape=shape)
-        for name, dtype, shape, begin in _entries(file)
+        for name, dtype, shape, begin in entries
     }
 
 
-def _copy_tensors(file: FileIO, verbose: bool | None) -> dict[str, NDArray[Any]]:
+def _copy_tensors(
+    file: FileIO, entries: list[Entry], verbose: bool | None
+) -> dict[str, NDArray[Any]]:
     """Read each array of a file into memory."""
     tensors: dict[str, NDArray[Any]] = {}
-    entries = _entries(file)
     with Progress(verbose) as progress:
         progress.stage("load", os.fstat(file.fileno()).st_size, "B")
         for name, dtype, shape, begin in entries:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from wsdhq.quant.block_buffer import BlockBuffer, Norms
 from wsdhq.quant.ids import MOST_ID, Ids, check_distinct, check_next_id
-from wsdhq.quant.rows import Rows, chunks
+from wsdhq.quant.rows import MappedFile, Rows, chunks
 from wsdhq.quant.validation import CodeMatrix, checked_code_rows
 
 __all__ = ["RowStore", "chosen_rows"]
@@ -44,7 +44,7 @@ class RowStore:
     ) -> NDArray[np.int64]:
         """Add codes (n, num_codebooks) behind the others; ids None are the next ones. Gives ids."""
         with self._writing():
-            rows = self.rows
+            rows = self._whole_rows()
             if ids is None:
                 if rows.next_id + len(codes) > MOST_ID + 1:
                     raise ValueError("ids: the largest id used leaves no room; pass ids")
@@ -70,32 +70,34 @@ class RowStore:
             lambda first, end: other.blocks.columns(first, end)[:, :num_codebooks],
         )
         with self._writing():
-            if len(self.rows):
+            rows = self._whole_rows()
+            if len(rows):
                 for first, end in chunks(len(other)):
-                    self.rows.ids.check_new(other.ids.between(first, end))
+                    rows.ids.check_new(other.ids.between(first, end))
             if len(other):
-                self._append(codes, other.ids, norms, other.next_id)
+                self._append(codes, other.ids, norms, other.next_id, other.files)
             else:
-                self.rows = replace(self.rows, next_id=max(self.rows.next_id, other.next_id))
+                self.rows = replace(rows, next_id=max(rows.next_id, other.next_id))
 
     def replace(self, ids: NDArray[np.int64], codes: CodeMatrix, norms: Norms) -> None:
         """Give vectors that are there other codes (n, num_codebooks)."""
         check_distinct(ids)
         with self._writing():
-            rows = self.rows
+            rows = self._whole_rows()
             positions = rows.ids.positions_of(ids)
             if len(positions) == 0:
                 return
             buffer = BlockBuffer(rows.blocks, len(rows), rows.num_binned)
             buffer.replace(positions, codes, norms)
             self._buffer = buffer
-            self.rows = Rows(buffer.blocks(), rows.ids, rows.next_id, rows.num_binned)
+            files = rows.files if rows.ids.mapping() else ()
+            self.rows = Rows(buffer.blocks(), rows.ids, rows.next_id, rows.num_binned, files)
 
     def remove(self, ids: NDArray[np.int64], threads: int) -> None:
         """Remove vectors; those behind them close up."""
         check_distinct(ids)
         with self._writing():
-            rows = self.rows
+            rows = self._whole_rows()
             positions = rows.ids.positions_of(ids)
             if len(positions) == 0:
                 return
@@ -105,6 +107,10 @@ class RowStore:
             self._buffer = None
             self.rows = left
 
+    def _whole_rows(self) -> Rows:
+        self.rows.check_files()
+        return self.rows
+
     def _writing(self) -> threading.Lock:
         """The lock of writers, a new one in a forked child: its threads that held it are gone."""
         if self._process != os.getpid():
@@ -112,7 +118,14 @@ class RowStore:
             self._buffer, self._lock, self._process = None, threading.Lock(), os.getpid()
         return self._lock
 
-    def _append(self, codes: CodeMatrix, ids: Ids, norms: Norms, next_id: int = 0) -> None:
+    def _append(
+        self,
+        codes: CodeMatrix,
+        ids: Ids,
+        norms: Norms,
+        next_id: int = 0,
+        files: tuple[MappedFile, ...] = (),
+    ) -> None:
         rows, buffer = self.rows, self._buffer
         if buffer is None or not buffer.has_room(len(codes)):
             size = len(rows)
@@ -123,7 +136,9 @@ class RowStore:
         self._buffer = None  # dropped if what follows does not come to its end
         buffer.append(codes, norms)
         next_id = max(rows.next_id, ids.most() + 1, next_id)
-        added = Rows(buffer.blocks(), rows.ids.with_more(ids), next_id, buffer.num_binned)
+        all_ids = rows.ids.with_more(ids)
+        files = rows.files + files if all_ids.mapping() else ()
+        added = Rows(buffer.blocks(), all_ids, next_id, buffer.num_binned, files)
         self._buffer = buffer
         self.rows = added
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -11,7 +12,15 @@ from numpy.typing import NDArray
 from wsdhq import _core
 from wsdhq.quant.ids import Ids
 
-__all__ = ["BLOCK_SIZE", "TABLE_SIZE", "Blocks", "Rows", "chunks", "empty_rows"]
+__all__ = [
+    "BLOCK_SIZE",
+    "TABLE_SIZE",
+    "Blocks",
+    "MappedFile",
+    "Rows",
+    "chunks",
+    "empty_rows",
+]
 
 BLOCK_SIZE: int = _core.block_size
 TABLE_SIZE: int = _core.table_size
@@ -97,6 +106,27 @@ class Blocks:
         return result
 
 
+class MappedFile:
+    """A file that rows are mapped from, looked at before its pages are.
+
+    A page that is gone because somebody cut the file short ends the process (SIGBUS). The look
+    makes an error of that, but where the file is cut in the very moment.
+    """
+
+    def __init__(self, path: str, mapping: mmap.mmap) -> None:
+        self._path, self._mapping = path, mapping
+        self._num_bytes = mapping.size()
+
+    def check(self) -> None:
+        """Raise ValueError if the file is shorter than it was."""
+        now = self._mapping.size()
+        if now < self._num_bytes:
+            raise ValueError(
+                f"{self._path}: was cut short while it was mapped: expected {self._num_bytes} "
+                f"bytes, got {now}; load it with mmap=False for a copy that nobody can change"
+            )
+
+
 @dataclass(frozen=True)
 class Rows:
     """All that an index holds at one moment. Replaced as one, never changed."""
@@ -105,6 +135,7 @@ class Rows:
     ids: Ids
     next_id: int  # more than any id ever used
     num_binned: int  # how many vectors there were when the edges were set
+    files: tuple[MappedFile, ...] = ()  # that blocks or ids are mapped from
 
     def __len__(self) -> int:
         return self.blocks.size
@@ -119,15 +150,20 @@ class Rows:
         """Whether the blocks are pages of a file."""
         return isinstance(self.blocks.full, np.memmap)
 
+    def check_files(self) -> None:
+        """Raise ValueError if a file that these are mapped from was cut short; cheap."""
+        for file in self.files:
+            file.check()
+
     def in_memory(self) -> Rows:
         """The same, to be pickled or copied: what was mapped is not so any more."""
-        if not self.is_mapped:
+        if not self.files:
             return self
         blocks = replace(self.blocks, full=self.blocks.full.view(np.ndarray))
         if self.ids.first is not None:
-            return replace(self, blocks=blocks)
+            return replace(self, blocks=blocks, files=())
         ids = Ids.from_file(np.asarray(self.ids.between(0, len(self))))
-        return replace(self, blocks=blocks, ids=ids)
+        return replace(self, blocks=blocks, ids=ids, files=())
 
 
 def chunks(count: int) -> Iterator[tuple[int, int]]:
