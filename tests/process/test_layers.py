@@ -93,7 +93,6 @@ def test_quant_stands_on_its_own() -> None:
     assert_only(
         "quant",
         "numpy",
-        "safetensors",
         "tqdm",
         "wsdhq.quant",
         "wsdhq._core",
