@@ -6,9 +6,11 @@ KeyboardInterrupt, and then "same" or what the interruption changed.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -167,6 +169,35 @@ def loading(**arguments: Any) -> Operation:
     return for_ever(lambda: AQDIndex.load(path, **arguments)), lambda: sorted(os.listdir(FOLDER))
 
 
+def finding_many(work: Callable[[AQDIndex, np.ndarray], object]) -> Operation:
+    """One query that finds millions, which are to be put in order."""
+    index = AQDIndex(quantizer(4))
+    index.add(codes(12_000_000, 4))
+    query = vectors(1, 16)
+    return for_ever(lambda: work(index, query)), lambda: index.search(query, 5)
+
+
+def filtering_by_ids() -> Operation:
+    index = indexed(3_000_000)
+    index = index.subset(np.arange(0, 3_000_000, 2))
+    allowed = RNG.permutation(index.ids)[:1_000_000]
+    return for_ever(lambda: index.search(FEW, 5, allowed=allowed)), lambda: index.search(FEW, 5)
+
+
+def indefinite_metric() -> Operation:
+    root = vectors(4000, 4000)
+    metric = root + root.T
+    # Positive but for the last direction, so that the whole of it is looked at.
+    metric = metric @ metric / 4000 + np.eye(4000, dtype=np.float32)
+    metric[-1, -1] = -1.0
+
+    def work() -> None:
+        with contextlib.suppress(ValueError):
+            AdditiveQuantizer(metric=metric)
+
+    return for_ever(work), lambda: 0
+
+
 def wide_metric() -> Operation:
     # The tables of 4096 codewords under a metric of 1024 dimensions are made anew by each call.
     X, C = vectors(10, 1024), vectors(4096, 1024).reshape(16, 256, 1024)
@@ -194,6 +225,10 @@ OPERATIONS: dict[str, Callable[[], Operation]] = {
     "statistics: solve": solving,
     "index: search": lambda: searching(lambda index, Q: index.search(Q, 10)),
     "index: range_search": lambda: searching(lambda index, Q: index.range_search(Q, -1.0)),
+    "index: search for millions": lambda: finding_many(lambda i, q: i.search(q, 10_000_000)),
+    "index: range_search for millions": lambda: finding_many(lambda i, q: i.range_search(q, -1e30)),
+    "index: filter by ids": filtering_by_ids,
+    "metric: indefinite": indefinite_metric,
     "index: add": adding,
     "index: update": updating,
     "index: remove": removing,
@@ -227,11 +262,11 @@ def main() -> None:
 def run(name: str) -> None:
     work, state = OPERATIONS[name]()
     before = copied(state())
-    print("ready", flush=True)
     try:
+        print("ready", flush=True)
         work()
     except KeyboardInterrupt:
-        print("interrupted", flush=True)
+        print("interrupted", time.process_time(), flush=True)
     print("same" if same(before, state()) else "changed", flush=True)
 
 

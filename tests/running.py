@@ -7,10 +7,35 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 # What the tests or their caller set for threads, and a user does not.
 _OURS = ("OPENBLAS_NUM_THREADS", "OMP_WAIT_POLICY", "OMP_NUM_THREADS", "WSDHQ_SIMD")
+
+
+def processor_seconds(process: subprocess.Popen[str]) -> float:
+    """How long the processors have worked for a process, whatever else the machine is doing."""
+    # The name, which comes first, may hold spaces; user and system time are the 12th and 13th.
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def let_work(process: subprocess.Popen[str], seconds: float) -> float:
+    """Wait until a process has worked so long; gives how long it has worked in all."""
+    end = processor_seconds(process) + seconds
+    while (now := processor_seconds(process)) < end:
+        assert process.poll() is None, "it ended before it was interrupted"
+        time.sleep(0.01)
+    return now
+
+
+def processor_seconds_of_ended_children() -> float:
+    """How long the processors have worked for the children that were waited for."""
+    import resource  # Windows has none
+
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def output_of(code: str, folder: Path, timeout: float = 240) -> str:

@@ -7,11 +7,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
+from running import let_work
 from wsdhq.quant import simd_levels
 
 WORK = """
@@ -177,6 +177,7 @@ LONG = {
 }
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="processor times as Linux tells them")
 @pytest.mark.parametrize("work", ["encode", "encode on one thread", "fit", "search"])
 def test_ctrl_c_stops_long_work(work: str) -> None:
     code = f"""
@@ -190,11 +191,12 @@ index = AQDIndex(q)
 if {work!r} == "search":
     index.add(rng.integers(0, 256, size=(1_000_000, 8), dtype=np.uint8))
 few = q.encode(X[:10])
-print("ready", flush=True)
 try:
-    {LONG[work]}
+    print("ready", flush=True)
+    while True:
+        {LONG[work]}
 except KeyboardInterrupt:
-    print("interrupted", flush=True)
+    print("interrupted", time.process_time(), flush=True)
     assert (q.encode(X[:10]) == few).all()
     print("alive")
 """
@@ -202,12 +204,10 @@ except KeyboardInterrupt:
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n", process.communicate()[1]
-        time.sleep(0.7)
-        assert process.poll() is None, "the work was too short to be interrupted"
-        sent = time.monotonic()
+        worked = let_work(process, 0.5)
         process.send_signal(signal.SIGINT)
-        assert process.stdout.readline() == "interrupted\n", process.communicate()[1]
-        taken = time.monotonic() - sent
+        line = process.stdout.readline().split()
+        assert line[:1] == ["interrupted"], process.communicate()[1]
         # Not communicate(): it would miss what readline has read ahead.
         assert process.stderr is not None
         rest, errors = process.stdout.read(), process.stderr.read()
@@ -215,8 +215,8 @@ except KeyboardInterrupt:
         process.kill()
         process.wait()
     assert rest == "alive\n", errors
-    # The promise is one second; the rest is for a machine that is busy with other things.
-    assert taken < 2.0
+    # The promise is one second, here of two processors at most.
+    assert float(line[1]) - worked < 2.0
 
 
 @pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="torch is not installed")
@@ -274,13 +274,11 @@ big = np.tile(X, (20, 1))
 worker = threading.Thread(target=lambda: icm_encode(big, C, iterations=100,
                                                     relaxation="codebooks", threads=1))
 worker.start()
-gaps, last = [], time.monotonic()
+looks = 0
 while worker.is_alive():
     time.sleep(0.001)
-    now = time.monotonic()
-    gaps.append(now - last)
-    last = now
-print(len(gaps) > 20)
+    looks += 1
+print(looks > 20)
 """
     )
     assert printed == "True\n"

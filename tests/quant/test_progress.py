@@ -45,6 +45,29 @@ def give(monkeypatch: pytest.MonkeyPatch, stream: object, stand_in: object = Non
     monkeypatch.setenv("TERM", "xterm")
 
 
+class Clock:
+    """The module's clock, which the machine does not move: it moves by a step at every look."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.step = 0.0
+
+    def monotonic(self) -> float:
+        self.now += self.step
+        return self.now
+
+    time = monotonic
+    perf_counter = monotonic
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """A clock that stands: all work is short."""
+    made = Clock()
+    monkeypatch.setattr(progress, "time", made)
+    return made
+
+
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     stream = Terminal()
@@ -53,9 +76,10 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All work counts as long."""
+def impatient(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All work counts as long, and every look at it is drawn."""
     monkeypatch.setattr(progress, "SHOWN_AFTER", 0.0)
+    clock.step = 1.0
 
 
 @pytest.fixture
