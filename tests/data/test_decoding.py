@@ -1,5 +1,4 @@
 import signal
-import threading
 import time
 
 import numpy as np
@@ -154,12 +153,13 @@ class SlowImages(ImageCollection):
 
 
 def test_interrupt_stops_the_work_promptly():
-    images = SlowImages(2000, 0.02)
-    main = threading.main_thread().ident
-    timer = threading.Timer(0.3, lambda: signal.pthread_kill(main, signal.SIGINT))
-    timer.start()
+    images = SlowImages(2000, 0.002)
+
+    def interrupt(done, total):
+        signal.raise_signal(signal.SIGINT)
+
     with pytest.raises(KeyboardInterrupt):
-        decode_images(images, 4, threads=2)
+        decode_images(images, 4, threads=2, progress=interrupt)
     reads = images.reads
     assert reads < 1000
     time.sleep(0.1)

@@ -544,7 +544,8 @@ def _mapped_files(path: str | os.PathLike[str], rows: Rows) -> tuple[MappedFile,
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:
-    view = array.view()
+    # No pages of a file, which may be cut short while the caller has them.
+    view = np.array(array) if isinstance(array, np.memmap) else array.view()
     view.flags.writeable = False
     return view
 

@@ -23,8 +23,8 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"),
 }
 
-# As in safetensors.
-MOST_HEADER_BYTES = 100_000_000
+# No file of ours has one of more than some kilobytes; JSON takes many times its length in memory.
+MOST_HEADER_BYTES = 1 << 20
 MOST_DIMENSIONS = 8
 
 
