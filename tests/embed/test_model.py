@@ -312,6 +312,15 @@ def test_a_width_that_the_weights_have_not_takes_no_memory(run):
     assert "hidden_dim = " in text
     config.write_text(re.sub(r"hidden_dim = .*", "hidden_dim = 65536", text), encoding="utf-8")
     # A layer of 65,536 by what is before it and behind it would be made, filled and thrown away.
+    assert_nothing_is_made(run, r"head\..*has shape .*, expected .*65536")
+
+
+def test_weights_that_are_missing_are_told_before_others_are_made(run):
+    _rewrite(run, lambda tensors: [tensors.pop(n) for n in list(tensors) if "head.hidden" in n])
+    assert_nothing_is_made(run, r"the tensor 'head\..*' is missing")
+
+
+def assert_nothing_is_made(run, message):
     made = []
     original = torch.nn.Linear.__init__
 
@@ -322,7 +331,7 @@ def test_a_width_that_the_weights_have_not_takes_no_memory(run):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch.nn.Linear, "__init__", spy)
-        with pytest.raises(ValueError, match=r"head\..*has shape .*, expected .*65536"):
+        with pytest.raises(ValueError, match=message):
             TrainedModel.load(run)
     assert made == []
 

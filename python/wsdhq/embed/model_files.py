@@ -181,7 +181,9 @@ def _check_head(
         head = HypersphericalHead(in_dim, dim, config.hidden_dim, 0.0, config.normalise)
     for name, expected in head.state_dict().items():
         stored = weights.get(f"head.{name}")
-        if stored is not None and stored.shape != expected.shape:
+        if stored is None:
+            raise ValueError(f"{source}: the tensor {'head.' + name!r} is missing")
+        if stored.shape != expected.shape:
             raise ValueError(
                 f"{source}: the tensor {_PREFIX + 'head.' + name!r} has shape "
                 f"{tuple(stored.shape)}, expected {tuple(expected.shape)}"
