@@ -175,6 +175,9 @@ def test_slices_and_not_the_whole_are_read() -> None:
     data, device = Sliceable(X), on_device(X)
     for given in (data, device):
         assert q.encode(given).shape == (3000, 1)
+        statistics = CodeStatistics(1, 1, 4096, threads=1)
+        statistics.update(given, np.zeros((3000, 1), np.uint8))
+        assert statistics.count == 3000
     assert 0 < data.largest <= 16 * MB
     assert 0 < max(device.copied) <= 16 * MB
 

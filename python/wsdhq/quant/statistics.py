@@ -42,15 +42,15 @@ _QUICK = 2**27
 def _add_to_sums(
     sums: NDArray[np.float64],
     vectors: FloatMatrix,
+    begin: int,
     codes: NDArray[np.uint8],
-    offset: int,
     threads: int,
     progress: Progress,
 ) -> None:
-    """Add vectors, which are those from `offset` on, to the sums of their codewords."""
-    for first, last, chunk in float32_chunks(vectors, "X", offset):
-        _core.update_sums(chunk, codes[first:last], sums, threads)
-        progress.move_to(offset + last)
+    """Add the vectors from row `begin` on, of which `codes` are, to the sums of their codewords."""
+    for first, last, chunk in float32_chunks(vectors, "X", 0, begin, begin + len(codes)):
+        _core.update_sums(chunk, codes[first - begin : last - begin], sums, threads)
+        progress.move_to(last)
 
 
 def _check_finite(sums: NDArray[np.float64]) -> None:
@@ -164,7 +164,7 @@ class CodeStatistics:
     ) -> None:
         before = self._num_counted()
         sums = self.sums.copy()
-        _add_to_sums(sums, vectors, codes, 0, threads, progress)
+        _add_to_sums(sums, vectors, 0, codes, threads, progress)
         _check_finite(sums)
         try:
             _core.update_histogram(codes, self.histogram, threads, interruptible=False)
@@ -183,8 +183,8 @@ class CodeStatistics:
         counts = self.histogram if is_empty else np.zeros_like(self.histogram)
         is_whole = False
         try:
-            for first, last, some in code_chunks(codes):
-                _add_to_sums(sums, vectors[first:last], some, first, threads, progress)
+            for first, _, some in code_chunks(codes):
+                _add_to_sums(sums, vectors, first, some, threads, progress)
                 _core.update_histogram(some, counts, threads, interruptible=True)
             _check_finite(sums)
             is_whole = True

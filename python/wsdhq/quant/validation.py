@@ -175,9 +175,9 @@ def as_vectors(value: object, name: str, dim: int | None = None) -> FloatMatrix:
 
 
 def float32_chunks(
-    vectors: FloatMatrix, name: str, offset: int = 0
+    vectors: FloatMatrix, name: str, offset: int = 0, begin: int = 0, end: int | None = None
 ) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
-    """Walk over vectors in bounded memory.
+    """Walk over vectors in bounded memory, over rows begin .. end - 1 of them.
 
     Errors count rows from `offset`.
 
@@ -187,8 +187,9 @@ def float32_chunks(
         Rows first .. last - 1, checked and converted.
     """
     rows = rows_per_chunk(4 * math.prod(vectors.shape[1:]))
-    for first in range(0, len(vectors), rows):
-        last = min(first + rows, len(vectors))
+    end = len(vectors) if end is None else end
+    for first in range(begin, end, rows):
+        last = min(first + rows, end)
         yield first, last, as_float32(vectors[first:last], name, offset + first)
 
 
