@@ -43,8 +43,9 @@ def structured_vectors(num_vectors: int, dim: int, seed: int = 0) -> NDArray[np.
         rng = np.random.default_rng([seed, dim, chunk])
         part = vectors[first : first + _CHUNK]
         clusters = rng.integers(_NUM_CLUSTERS, size=_CHUNK)[: len(part)]
-        noise = rng.standard_normal((len(part), dim), dtype=np.float32)
-        np.add(centres[clusters], noise @ spread, out=part)
+        # Of a whole chunk always: BLAS may round a row differently in a product of fewer rows.
+        noise = rng.standard_normal((_CHUNK, dim), dtype=np.float32) @ spread
+        np.add(centres[clusters], noise[: len(part)], out=part)
         part /= np.linalg.norm(part, axis=1, keepdims=True)
     return vectors
 
