@@ -3,9 +3,10 @@
     python benchmarks/two_versions.py OLD NEW [OPERATION ...]
 
 OLD and NEW are the Pythons of two environments. Each runs in a process of its own, on one thread;
-they take turns, and who begins changes each round. Times are of the processor, so that other work
-on the machine counts less. A line per operation: the median of each, and the median and quartiles
-of their ratios.
+they take turns, and who begins changes each round. Both are started anew after some rounds: where
+in memory arrays happen to lie makes a process faster or slower by a few percent for all its life.
+Times are of the processor, so that other work on the machine counts less. A line per operation: the
+median of each, and the median and quartiles of their ratios.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ __all__ = ["OPERATIONS", "compare"]
 
 # Of a turn: what is shorter is repeated.
 SECONDS = 0.25
-ROUNDS = 15
+ROUNDS = 3
+STARTS = 7
 
 
 def _vectors(count: int, dim: int) -> np.ndarray:
@@ -159,7 +161,10 @@ def main(arguments: list[str]) -> None:
     """Print a line per operation."""
     pythons, operations = arguments[:2], arguments[2:] or OPERATIONS
     for operation in operations:
-        old, new = compare(pythons, operation, ROUNDS)
+        old, new = [], []
+        for _ in range(STARTS):
+            for times, more in zip((old, new), compare(pythons, operation, ROUNDS), strict=True):
+                times += more
         ratios = [b / a for a, b in zip(old, new, strict=True)]
         low, middle, high = statistics.quantiles(ratios, n=4)
         print(
