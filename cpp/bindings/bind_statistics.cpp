@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <cmath>
+
 #include "bindings.hpp"
 #include "wsdhq/statistics.hpp"
 
@@ -42,9 +45,29 @@ void update_sums(const FloatArray& vectors, const CodeArray& codes, DoubleArray&
     });
 }
 
+// Whether every value is a number from -bound to bound, in one pass.
+bool all_within(const FloatArray& values, float bound) {
+    const float* data = values.data();
+    const auto count = static_cast<std::size_t>(values.size());
+    check_aligned(values, "values");
+    unsigned outside = 0;
+    run_released([&](Interrupt& interrupt) {
+        constexpr std::size_t per_poll = 1 << 20;
+        for (std::size_t i = 0; i < count && outside == 0;) {
+            interrupt.throw_if_requested();
+            // What is no number compares as false.
+            for (const std::size_t end = std::min(i + per_poll, count); i < end; ++i) {
+                outside |= static_cast<unsigned>(!(std::abs(data[i]) <= bound));
+            }
+        }
+    });
+    return outside == 0;
+}
+
 }  // namespace
 
 void bind_statistics(py::module_& module) {
+    module.def("all_within", &all_within, py::arg("values").noconvert(), py::arg("bound"));
     module.def("update_histogram", &update_histogram, py::arg("codes").noconvert(),
                py::arg("histogram").noconvert(), py::arg("threads"), py::arg("interruptible"));
     module.def("update_sums", &update_sums, py::arg("vectors").noconvert(),

@@ -403,3 +403,15 @@ def test_the_core_refuses_misaligned_arrays() -> None:
         _core.Encoder(misaligned(codebooks), None, 1)
     with pytest.raises(ValueError, match=f"metric: {message}"):
         _core.Encoder(codebooks, misaligned(np.eye(6, dtype=np.float32)), 1)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 2e15, -2e15])
+@pytest.mark.parametrize("count", [1, 3, 4, 1000, (1 << 20) + 5])
+def test_a_value_out_of_range_is_found_wherever_it_is(bad: float, count: int) -> None:
+    values = np.full(count, 1e15, np.float32)
+    values[::2] = -1e15
+    assert _core.all_within(values, 1e15)
+    for place in {0, count // 2, count - 1}:
+        changed = values.copy()
+        changed[place] = bad
+        assert not _core.all_within(changed, 1e15)

@@ -143,7 +143,11 @@ def as_float32(chunk: NDArray[Any] | LazyRows, name: str, offset: int = 0) -> ND
         for first, last, part in float32_chunks(chunk, name, offset):
             whole[first:last] = part
         return whole
-    if chunk.size:
+    is_ready = chunk.dtype == np.float32 and chunk.flags.c_contiguous and chunk.flags.aligned
+    if chunk.size and is_ready:
+        if not _core.all_within(chunk, LARGEST_VALUE):
+            _complain_of_row(chunk, name, offset)
+    elif chunk.size:
         # A NaN makes both extremes NaN; comparing the extremes reads the data once, unmasked.
         low, high = float(chunk.min()), float(chunk.max())
         if not (low >= -LARGEST_VALUE and high <= LARGEST_VALUE):
