@@ -40,8 +40,8 @@ from measuring import (
 from ridge import ridge_embeddings
 from wsdhq.data import read_features, read_tags, split_rows
 from wsdhq.embed import TrainConfig
-from wsdhq.embed.quantisation import fit_quantizer
-from wsdhq.embed.variants import DEFAULT, variant_settings
+from wsdhq.embed.config.variants import DEFAULT, variant_settings
+from wsdhq.embed.training.quantization import fit_quantizer
 from wsdhq.quant import AdditiveQuantizer
 
 Figures = dict[str, float]

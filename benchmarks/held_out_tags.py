@@ -35,12 +35,12 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from measuring import DEPTH, add_bits, positive, rank_by_codes, train_at_widths
-from wsdhq.baselines.tag_matrix import tag_matrix
+from wsdhq.baselines.common.tag_matrix import tag_matrix
 from wsdhq.cli.settings import read_settings
 from wsdhq.data import read_features, read_tags
 from wsdhq.data.splits import split_collection
 from wsdhq.embed import TrainConfig, TrainedModel
-from wsdhq.embed.variants import DEFAULT, variant_settings
+from wsdhq.embed.config.variants import DEFAULT, variant_settings
 from wsdhq.evaluation import RankBatches, rank_by_inner_product
 from wsdhq.metrics import average_precision
 

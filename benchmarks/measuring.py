@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from wsdhq.data import Labels, read_features, read_labels, read_tags
 from wsdhq.data.splits import split_collection
 from wsdhq.embed import TrainConfig, TrainedModel, train
-from wsdhq.embed.quantisation import fit_quantizer, make_quantizer, quantiser_metric
 from wsdhq.embed.run_directory import RunDirectory
+from wsdhq.embed.training.quantization import fit_quantizer, make_quantizer, quantiser_metric
 from wsdhq.evaluation import RankBatches, evaluate_groupings, rank_by_index
 from wsdhq.quant import AdditiveQuantizer, AQDIndex
 

@@ -1,8 +1,8 @@
 """What each piece of the default is worth: MAP@5000 by codes, with one piece changed at a time.
 
-The rows are `wsdhq.embed.variants.PIECES`, then the paper's method (WSDHQ); queries and rankings
-are those of `wsdhq evaluate`. Without joint training the embedding does not know the width of the
-codes and is trained once for all of them.
+The rows are `wsdhq.embed.config.variants.PIECES`, then the paper's method (WSDHQ); queries and
+rankings are those of `wsdhq evaluate`. Without joint training the embedding does not know the width
+of the codes and is trained once for all of them.
 
     python benchmarks/pieces.py --features F.npy --tags T.txt --labels L.csv --by sub article \\
         --queries 2000 --bits 8 16 32
@@ -25,7 +25,7 @@ from measuring import (
     train_at_widths,
 )
 from wsdhq.data import read_features, read_tags, split_rows
-from wsdhq.embed.variants import PIECES, variant_settings
+from wsdhq.embed.config.variants import PIECES, variant_settings
 
 _PAPER = "WSDHQ"
 

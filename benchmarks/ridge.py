@@ -12,9 +12,9 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.linear_model import RidgeCV
 from sklearn.preprocessing import StandardScaler, normalize
 
-from wsdhq.baselines.tag_matrix import tag_matrix
+from wsdhq.baselines.common.tag_matrix import tag_matrix
 from wsdhq.embed import TrainConfig
-from wsdhq.embed.tag_weights import inverse_document_frequency
+from wsdhq.embed.tags.weights import inverse_document_frequency
 
 __all__ = ["ridge_embeddings"]
 

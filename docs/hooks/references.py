@@ -18,7 +18,7 @@ MODULES = (
     "wsdhq.embed",
     "wsdhq.data",
     "wsdhq.evaluation",
-    "wsdhq.rankings",
+    "wsdhq.evaluation.rankings",
     "wsdhq.metrics",
 )
 

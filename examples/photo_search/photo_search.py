@@ -15,9 +15,9 @@ import numpy as np
 
 from results_page import Photo, Query, thumbnail, write_page
 from wsdhq.data import ImageCollection, UnreadableImage, open_images, read_tags
-from wsdhq.data.synthetic import render_world
 from wsdhq.embed import TrainConfig, TrainedModel, train
 from wsdhq.quant import AQDIndex
+from wsdhq.synthetic import render_world
 
 
 def main() -> None:

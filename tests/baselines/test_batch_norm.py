@@ -7,11 +7,11 @@ import torch
 from torch import nn
 
 from wsdhq.baselines import TrainingData, make_baseline
-from wsdhq.baselines.batch_norm import settle_batch_norm
+from wsdhq.baselines.common.batch_norm import settle_batch_norm
 from wsdhq.embed.backbones import make_backbone
-from wsdhq.embed.heads import HypersphericalHead
-from wsdhq.embed.network import EmbeddingNetwork
-from wsdhq.embed.word_vectors import WordVectors
+from wsdhq.embed.networks.heads import HypersphericalHead
+from wsdhq.embed.networks.network import EmbeddingNetwork
+from wsdhq.embed.tags.word_vectors import WordVectors
 
 
 class _Normalised(nn.Module):

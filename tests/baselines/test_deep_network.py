@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from deep_world import TinyBackbone, World, make_world
 from torch import nn
 
-from deep_world import TinyBackbone, World, make_world
 from wsdhq.baselines import make_baseline
-from wsdhq.baselines.deep_network import DeepHashing, HashHead, augmented
+from wsdhq.baselines.common.deep_network import DeepHashing, HashHead, augmented
 from wsdhq.baselines.deepbit import DeepBit
 from wsdhq.baselines.interface import TrainingData
 from wsdhq.baselines.wdht import WDHT
-from wsdhq.embed.views import centre_crop, ten_crops
+from wsdhq.embed.networks.views import centre_crop, ten_crops
 
 BOTH = pytest.mark.parametrize("method", [DeepBit, WDHT])
 

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 import threadpoolctl
-
 from tagged_clusters import Collection
+
 from wsdhq.baselines import Baseline, TrainingData, make_baseline
-from wsdhq.baselines.threads import limited_threads
+from wsdhq.baselines.common.threads import limited_threads
 from wsdhq.evaluation import evaluate_ranking
 
 SHALLOW = ("LSH", "SH", "SpH", "ITQ", "AQ", "WMH", "WDH")

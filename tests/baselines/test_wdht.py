@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 import torch
-
 from deep_world import TinyBackbone, World, make_world, precision
+
 from wsdhq.baselines.deepbit import DeepBit
 from wsdhq.baselines.interface import TrainingData
 from wsdhq.baselines.wdht import (
@@ -18,7 +18,7 @@ from wsdhq.baselines.wdht import (
     pairwise_loss,
     quantisation_loss,
 )
-from wsdhq.embed.word_vectors import WordVectors
+from wsdhq.embed.tags.word_vectors import WordVectors
 
 
 @pytest.fixture(scope="module")

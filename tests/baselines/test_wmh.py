@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import linalg
-
 from tagged_clusters import Collection
+
 from wsdhq.baselines import wmh
-from wsdhq.baselines.features import mean_of
-from wsdhq.baselines.tag_matrix import tag_matrix
+from wsdhq.baselines.common.features import mean_of
+from wsdhq.baselines.common.tag_matrix import tag_matrix
 from wsdhq.baselines.wmh import WMH, graph_laplacian, local_discriminant, tag_scatter
 
 

@@ -7,11 +7,11 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from tagged_clusters import draw, write_kinds
 
 import careless_tags
 import carelessness
 from ridge import ridge_embeddings
-from tagged_clusters import draw, write_kinds
 
 _TAGS = [[f"t{number}" for number in range(row % 6)] for row in range(4000)]
 
@@ -122,6 +122,6 @@ def test_tables_of_all_methods_and_conditions(tmp_path, monkeypatch, capsys):
 
 
 def _small(name: str) -> dict:
-    from wsdhq.embed.variants import variant_settings
+    from wsdhq.embed.config.variants import variant_settings
 
     return {**variant_settings(name), "epochs": 6, "batch_size": 64, "word_epochs": 5}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 
 import pytest
+from tagged_clusters import write_kinds
 
 import pieces
-from tagged_clusters import write_kinds
-from wsdhq.embed.variants import PIECES
+from wsdhq.embed.config.variants import PIECES
 
 
 def _run(monkeypatch, folder, *arguments: str) -> None:

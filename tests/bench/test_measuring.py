@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tagged_clusters import write_kinds
 
 import measuring
-from tagged_clusters import write_kinds
-from wsdhq.cli.run_evaluation import evaluate_run
 from wsdhq.data import read_features, read_tags, split_rows
 from wsdhq.embed import TrainConfig, train
+from wsdhq.runs.evaluation import evaluate_run
 
 
 def test_map_of_codes_is_that_of_evaluate(tmp_path):

@@ -14,8 +14,8 @@ from wsdhq.bench.checks import (
     check_search,
     table_scores,
 )
-from wsdhq.bench.results import Comparison, Entry, Report
-from wsdhq.bench.tables import markdown, number
+from wsdhq.bench.report.results import Comparison, Entry, Report
+from wsdhq.bench.report.tables import markdown, number
 from wsdhq.bench.vectors import draw_codes, split_vectors, structured_vectors
 
 

@@ -7,8 +7,8 @@ import time
 import pytest
 
 from readers_beside_writer import run
-from wsdhq.quant.row_store import RowStore
-from wsdhq.quant.rows import BLOCK_SIZE
+from wsdhq.quant.index.row_store import RowStore
+from wsdhq.quant.index.rows import BLOCK_SIZE
 
 
 @pytest.mark.parametrize("similarity", ["ip", "l2"])

@@ -9,7 +9,7 @@ import pytest
 
 from wsdhq.bench import Context, find_peer, new_report, run_suites
 from wsdhq.bench.checks import WrongResultError
-from wsdhq.bench.plot import plot_report
+from wsdhq.bench.report.plot import plot_report
 from wsdhq.quant import AdditiveQuantizer, AQDIndex, CodeStatistics
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wsdhq.bench.results import Comparison, Entry
+from wsdhq.bench.report.results import Comparison, Entry
 from wsdhq.bench.timing import Contestant, Spread, race, ratio_of_rounds
 
 

@@ -166,7 +166,7 @@ def test_resuming_a_finished_run_changes_nothing(features, wsdhq, copied_run):
 def test_an_interrupted_training_says_how_to_go_on_and_ends_as_if_it_had_not_been(
     features, wsdhq, tmp_path, monkeypatch
 ):
-    from wsdhq.embed import training
+    from wsdhq.embed.training import trainer as training
 
     write = training.write_checkpoint
 

@@ -5,7 +5,7 @@
 
 #include "check.hpp"
 #include "wsdhq/cpu.hpp"
-#include "wsdhq/icm.hpp"
+#include "wsdhq/encoder.hpp"
 
 using namespace wsdhq;
 

@@ -3,8 +3,8 @@
 #include <vector>
 
 #include "check.hpp"
-#include "sort_results.hpp"
-#include "top_results.hpp"
+#include "search/sort_results.hpp"
+#include "search/top_results.hpp"
 
 using namespace wsdhq;
 

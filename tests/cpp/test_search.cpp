@@ -3,8 +3,8 @@
 #include <limits>
 
 #include "check.hpp"
-#include "score_filter.hpp"
-#include "wsdhq/aqd.hpp"
+#include "search/score_filter.hpp"
+#include "wsdhq/searcher.hpp"
 
 using namespace wsdhq;
 using kernels::kBlockSize;

@@ -14,7 +14,6 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-
 from modules import module_at
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,7 +69,7 @@ def test_docstrings_are_in_the_reference(site: Path) -> None:
 def test_every_command_and_option_is_in_the_reference() -> None:
     typer = pytest.importorskip("typer")
     from wsdhq.cli.app import app
-    from wsdhq.cli.lazy import COMMANDS
+    from wsdhq.cli.commands import COMMANDS
 
     text = hook("command_line").reference()
     group = typer.main.get_command(app)

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from wsdhq.embed.config import TrainConfig
-from wsdhq.embed.variants import variant_settings
+from wsdhq.embed.config.variants import variant_settings
 
 KINDS = ("boat", "house", "tree", "fish", "star", "cup")
 # Synonyms lie close together, kinds far apart.

@@ -13,7 +13,7 @@ import pytest
 
 from wsdhq.embed.array_pickles import ARRAY_NAMES, ArrayStandIn, StandIn, read_pickle
 from wsdhq.embed.backbones.caffe_file import read_caffe_layers
-from wsdhq.embed.word_vector_files import read_word_vectors
+from wsdhq.embed.tags.word_vector_files import read_word_vectors
 
 
 def read(content: bytes) -> Any:

@@ -11,7 +11,7 @@ from torch import nn
 from wsdhq.data import decode_images, open_images
 from wsdhq.embed import decoding, extract_features
 from wsdhq.embed.backbones import AlexNet, PixelFormat, SmallBackbone
-from wsdhq.embed.views import centre_crop, ten_crops
+from wsdhq.embed.networks.views import centre_crop, ten_crops
 
 
 class _Means(nn.Module):

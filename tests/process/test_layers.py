@@ -145,7 +145,7 @@ def test_data_knows_neither_embed_nor_quant_nor_cli() -> None:
 
 
 def test_metrics_need_numpy_alone() -> None:
-    assert_only("metrics", "numpy", "wsdhq._relevance")
+    assert_only("metrics", "numpy", "wsdhq.evaluation.relevance")
     assert_only("_relevance", "numpy")
 
 

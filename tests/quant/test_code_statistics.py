@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import oracle
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import oracle
 from wsdhq import _core
-from wsdhq.quant import CodeStatistics, simd_levels, statistics, validation
+from wsdhq.quant import CodeStatistics, simd_levels, statistics
+from wsdhq.quant.arrays import validation
 
 SHAPES = st.tuples(
     st.integers(0, 40), st.integers(1, 21), st.integers(1, 4), st.sampled_from([1, 2, 5, 16, 31])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from reproduction import (
     TINY,
     CountedMethod,
@@ -14,7 +13,8 @@ from reproduction import (
     install_stand_ins,
     write_features,
 )
-from wsdhq.reproduce.dataset import Source
+
+from wsdhq.reproduce.inputs.dataset import Source
 from wsdhq.reproduce.methods import Work
 
 

@@ -10,13 +10,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-
 from reproduction import small_set, write_images
+
 from wsdhq.data import open_images, read_tags
-from wsdhq.embed.word_vectors import load_word_vectors
+from wsdhq.embed.tags.word_vectors import load_word_vectors
 from wsdhq.reproduce import Listener
-from wsdhq.reproduce.inputs import ImageInputs
-from wsdhq.reproduce.rows import QUICK_DATABASE, QUICK_QUERIES, Rows, quick_rows
+from wsdhq.reproduce.inputs.inputs import ImageInputs
+from wsdhq.reproduce.results.rows import QUICK_DATABASE, QUICK_QUERIES, Rows, quick_rows
 
 BROKEN = (4, 17)
 

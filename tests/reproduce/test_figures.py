@@ -7,15 +7,15 @@ import pytest
 from matplotlib.colors import to_hex
 from PIL import Image
 
-from wsdhq.reproduce.figures import (
+from wsdhq.reproduce.plan import make_plan
+from wsdhq.reproduce.results.figures import (
     FIGURE_DEPTHS,
     curve_figure,
     precision_figure,
     save_figure,
     sweep_figure,
 )
-from wsdhq.reproduce.plan import make_plan
-from wsdhq.reproduce.tables import About
+from wsdhq.reproduce.results.tables import About
 
 pytestmark = pytest.mark.usefixtures("stand_ins")
 

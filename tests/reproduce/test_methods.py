@@ -7,11 +7,11 @@ import logging
 
 import numpy as np
 import pytest
-
 from reproduction import TINY, DeepTagHash, SignHash, write_images
+
 from wsdhq.data import read_tags
 from wsdhq.embed import TrainConfig, TrainedModel, train
-from wsdhq.embed.variants import VARIANTS, variant_settings
+from wsdhq.embed.config.variants import VARIANTS, variant_settings
 from wsdhq.evaluation import evaluate_groupings
 from wsdhq.quant import AQDIndex
 from wsdhq.reproduce import Listener, Work

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wsdhq.embed.presets import PRESETS
+from wsdhq.embed.config.presets import PRESETS
 from wsdhq.reproduce.cells import Cell
 from wsdhq.reproduce.plan import (
     FIGURE_BITS,

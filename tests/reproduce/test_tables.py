@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from wsdhq.reproduce.cells import Cell
-from wsdhq.reproduce.exports import curves_csv, precision_csv, sweep_csv, table_csv
-from wsdhq.reproduce.figure_tables import RECALLS, figure_markdown
 from wsdhq.reproduce.plan import make_methods, make_plan
-from wsdhq.reproduce.summary import Spread, curve, depths_of, gathered, measured
-from wsdhq.reproduce.tables import About, markdown, table_rows
+from wsdhq.reproduce.results.exports import curves_csv, precision_csv, sweep_csv, table_csv
+from wsdhq.reproduce.results.figure_tables import RECALLS, figure_markdown
+from wsdhq.reproduce.results.summary import Spread, curve, depths_of, gathered, measured
+from wsdhq.reproduce.results.tables import About, markdown, table_rows
 
 pytestmark = pytest.mark.usefixtures("stand_ins")
 

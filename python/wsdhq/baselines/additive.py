@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from wsdhq.baselines.features import FeatureBaseline
+from wsdhq.baselines.common.features import FeatureBaseline
 from wsdhq.baselines.interface import TrainingData
 from wsdhq.evaluation import RankBatches, rank_by_index
 from wsdhq.quant import AdditiveQuantizer, AQDIndex
-from wsdhq.quant.validation import FloatMatrix
+from wsdhq.quant.arrays.validation import FloatMatrix
 
 __all__ = ["AdditiveQuantization"]
 

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from wsdhq.baselines.deep_network import DeepHashing, HashTask, augmented, check_number
+from wsdhq.baselines.common.deep_network import DeepHashing, HashTask, augmented, check_number
 from wsdhq.baselines.interface import TrainingData
-from wsdhq.embed.network import EmbeddingNetwork
+from wsdhq.embed.networks.network import EmbeddingNetwork
 
 __all__ = ["DeepBit", "distribution_loss", "invariance_loss", "quantisation_loss", "rotated"]
 

@@ -10,10 +10,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from wsdhq.embed.word_vectors import WordVectors
+from wsdhq.embed.tags.word_vectors import WordVectors
 from wsdhq.evaluation import RankBatches
+from wsdhq.quant.arrays.validation import as_integer
 from wsdhq.quant.threads import resolve_threads
-from wsdhq.quant.validation import as_integer
 
 __all__ = ["Baseline", "TrainingData"]
 

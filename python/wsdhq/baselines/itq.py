@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
-from wsdhq.baselines.features import covariance, mean_of, principal_directions, project_rows
-from wsdhq.baselines.hamming import HashingBaseline
+from wsdhq.baselines.common.features import covariance, mean_of, principal_directions, project_rows
+from wsdhq.baselines.common.hamming import HashingBaseline
 from wsdhq.baselines.interface import TrainingData
-from wsdhq.quant.validation import FloatMatrix
+from wsdhq.quant.arrays.validation import FloatMatrix
 
 __all__ = ["ITQ", "learn_rotation"]
 

@@ -7,10 +7,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from wsdhq.baselines.features import mean_of
-from wsdhq.baselines.hamming import HashingBaseline
+from wsdhq.baselines.common.features import mean_of
+from wsdhq.baselines.common.hamming import HashingBaseline
 from wsdhq.baselines.interface import TrainingData
-from wsdhq.quant.validation import FloatMatrix
+from wsdhq.quant.arrays.validation import FloatMatrix
 
 __all__ = ["LSH"]
 

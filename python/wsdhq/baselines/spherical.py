@@ -8,12 +8,12 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from wsdhq.baselines.features import centred_chunks, mean_of
-from wsdhq.baselines.hamming import HashingBaseline
+from wsdhq.baselines.common.features import centred_chunks, mean_of
+from wsdhq.baselines.common.hamming import HashingBaseline
 from wsdhq.baselines.interface import TrainingData
 from wsdhq.evaluation import RankBatches
+from wsdhq.quant.arrays.validation import FloatMatrix
 from wsdhq.quant.initialise import sample_rows
-from wsdhq.quant.validation import FloatMatrix
 
 __all__ = ["SphericalHashing", "overlaps", "rank_by_spherical_hamming"]
 

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, sparse
 
-from wsdhq.baselines.features import centred_chunks, covariance, mean_of, project_rows
-from wsdhq.baselines.hamming import HashingBaseline
+from wsdhq.baselines.common.features import centred_chunks, covariance, mean_of, project_rows
+from wsdhq.baselines.common.hamming import HashingBaseline
+from wsdhq.baselines.common.tag_matrix import tag_matrix
 from wsdhq.baselines.interface import TrainingData
-from wsdhq.baselines.tag_matrix import tag_matrix
-from wsdhq.quant.validation import FloatMatrix
+from wsdhq.quant.arrays.validation import FloatMatrix
 
 __all__ = ["WDH"]
 

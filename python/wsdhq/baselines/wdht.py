@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from wsdhq.baselines.deep_network import DeepHashing, HashTask, augmented, check_number
+from wsdhq.baselines.common.deep_network import DeepHashing, HashTask, augmented, check_number
 from wsdhq.baselines.interface import TrainingData
-from wsdhq.embed.network import EmbeddingNetwork
-from wsdhq.embed.tag_sets import check_tag_sets
-from wsdhq.embed.word_vectors import WordVectors
+from wsdhq.embed.networks.network import EmbeddingNetwork
+from wsdhq.embed.tags.sets import check_tag_sets
+from wsdhq.embed.tags.word_vectors import WordVectors
 
 __all__ = ["WDHT", "hinge_loss", "mean_tag_vectors", "pairwise_loss", "quantisation_loss"]
 
@@ -45,7 +45,7 @@ def mean_tag_vectors(
     Raises
     ------
     TypeError, ValueError
-        As `wsdhq.embed.tag_sets.check_tag_sets`.
+        As `wsdhq.embed.tags.sets.check_tag_sets`.
     """
     checked = check_tag_sets(tag_sets)
     rows = {tag: word_vectors.find(tag) for tags in checked for tag in tags}

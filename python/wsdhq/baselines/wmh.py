@@ -9,19 +9,19 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.neighbors import NearestNeighbors
 
-from wsdhq.baselines.features import (
+from wsdhq.baselines.common.features import (
     centred_chunks,
     covariance,
     mean_of,
     principal_directions,
     project_rows,
 )
-from wsdhq.baselines.hamming import HashingBaseline
+from wsdhq.baselines.common.hamming import HashingBaseline
+from wsdhq.baselines.common.tag_matrix import tag_matrix
 from wsdhq.baselines.interface import TrainingData
 from wsdhq.baselines.itq import learn_rotation
-from wsdhq.baselines.tag_matrix import tag_matrix
+from wsdhq.quant.arrays.validation import FloatMatrix
 from wsdhq.quant.initialise import sample_rows
-from wsdhq.quant.validation import FloatMatrix
 
 __all__ = ["WMH", "graph_laplacian", "local_discriminant", "tag_scatter"]
 

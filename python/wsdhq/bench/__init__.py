@@ -6,7 +6,7 @@ is checked before they are timed, and ratios are those within a round.
 
 from wsdhq.bench.context import Context
 from wsdhq.bench.peers import find_peer, num_cores
-from wsdhq.bench.results import Comparison, Entry, Report, Verdict
+from wsdhq.bench.report.results import Comparison, Entry, Report, Verdict
 from wsdhq.bench.runner import new_report, run_suites
 from wsdhq.bench.settings import MODES, SUITES, Settings
 from wsdhq.bench.vectors import structured_vectors

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsdhq.bench.peers import num_cores, thread_limit
-from wsdhq.bench.results import Comparison, Entry
+from wsdhq.bench.report.results import Comparison, Entry
 from wsdhq.bench.settings import Settings
 from wsdhq.bench.timing import Contestant, race
 from wsdhq.bench.vectors import Split, split_vectors

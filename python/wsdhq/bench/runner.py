@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from wsdhq.bench.context import Context
-from wsdhq.bench.encode import encode_suite
 from wsdhq.bench.limits import product_limit, read_limit
 from wsdhq.bench.machine import describe_machine
 from wsdhq.bench.memory import measure_memory
 from wsdhq.bench.peers import find_peer
-from wsdhq.bench.results import Comparison, Report
-from wsdhq.bench.search import search_suite
+from wsdhq.bench.report.results import Comparison, Report
 from wsdhq.bench.settings import SUITES
-from wsdhq.bench.solve import solve_suite
-from wsdhq.bench.train import train_suite
+from wsdhq.bench.suites.encode import encode_suite
+from wsdhq.bench.suites.search import search_suite
+from wsdhq.bench.suites.solve import solve_suite
+from wsdhq.bench.suites.train import train_suite
 
 __all__ = ["new_report", "run_suites"]
 

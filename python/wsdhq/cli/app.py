@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from wsdhq import __version__
+from wsdhq.cli.commands import LazyCommands
 from wsdhq.cli.console import say_error, say_interrupted, show_log
-from wsdhq.cli.lazy import LazyCommands
 
 __all__ = ["app", "run"]
 

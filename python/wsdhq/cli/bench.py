@@ -18,9 +18,9 @@ from rich.text import Text
 from wsdhq._files import write_json, write_text
 from wsdhq.bench import MODES, SUITES, Context, Report, Settings, find_peer, new_report, num_cores
 from wsdhq.bench.checks import WrongResultError
-from wsdhq.bench.plot import plot_report
+from wsdhq.bench.report.plot import plot_report
+from wsdhq.bench.report.tables import limit_lines, machine_line, markdown, suite_tables
 from wsdhq.bench.runner import run_suites
-from wsdhq.bench.tables import limit_lines, machine_line, markdown, suite_tables
 from wsdhq.cli.console import WIDTH_OF_FILES, bar_for, printable, say
 from wsdhq.cli.options import about, check_folder_of
 from wsdhq.data import read_features

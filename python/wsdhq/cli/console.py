@@ -12,7 +12,7 @@ from rich.text import Text
 
 from wsdhq.data import SkippedImage
 from wsdhq.data.skipped import list_skipped
-from wsdhq.embed.progress import ProgressBar
+from wsdhq.embed.training.progress import ProgressBar
 
 __all__ = [
     "WIDTH_OF_FILES",

@@ -13,13 +13,13 @@ import typer
 from wsdhq.cli.console import bar_for, print_table, say, shows_bars
 from wsdhq.cli.evaluate import print_evaluation
 from wsdhq.cli.options import Threads, about, check_folder_of
-from wsdhq.cli.run_evaluation import evaluate_run
-from wsdhq.cli.run_report import write_evaluation
 from wsdhq.data import open_images, read_tags
-from wsdhq.data.synthetic import SyntheticWorld, render_world
 from wsdhq.embed import TrainConfig, TrainedModel
 from wsdhq.embed import train as train_run
 from wsdhq.quant import AQDIndex
+from wsdhq.runs.evaluation import evaluate_run
+from wsdhq.runs.files import write_evaluation
+from wsdhq.synthetic import SyntheticWorld, render_world
 
 __all__ = ["demo"]
 

@@ -17,8 +17,8 @@ from wsdhq.cli.options import (
     check_folder_of,
     known_similarity,
 )
-from wsdhq.cli.run_evaluation import Evaluation, evaluate_run
-from wsdhq.cli.run_report import write_evaluation
+from wsdhq.runs.evaluation import Evaluation, evaluate_run
+from wsdhq.runs.files import write_evaluation
 
 __all__ = ["evaluate", "print_evaluation"]
 

@@ -34,15 +34,20 @@ from wsdhq.reproduce import (
     make_plan,
     set_aside_other_rows,
 )
-from wsdhq.reproduce.dataset import setting as setting_of
-from wsdhq.reproduce.exports import curves_csv, precision_csv, sweep_csv, table_csv
-from wsdhq.reproduce.extraction import make_seeded_backbone
-from wsdhq.reproduce.figure_tables import figure_markdown
-from wsdhq.reproduce.figures import curve_figure, precision_figure, save_figure, sweep_figure
+from wsdhq.reproduce.inputs.dataset import setting as setting_of
+from wsdhq.reproduce.inputs.extraction import make_seeded_backbone
 from wsdhq.reproduce.paper import BITS, DATASETS
 from wsdhq.reproduce.plan import FIGURE_BITS, GAMMAS, WEIGHTS, rows_of
-from wsdhq.reproduce.summary import Results
-from wsdhq.reproduce.tables import SPREAD_NOTE, About, markdown, table_rows
+from wsdhq.reproduce.results.exports import curves_csv, precision_csv, sweep_csv, table_csv
+from wsdhq.reproduce.results.figure_tables import figure_markdown
+from wsdhq.reproduce.results.figures import (
+    curve_figure,
+    precision_figure,
+    save_figure,
+    sweep_figure,
+)
+from wsdhq.reproduce.results.summary import Results
+from wsdhq.reproduce.results.tables import SPREAD_NOTE, About, markdown, table_rows
 
 __all__ = ["reproduce"]
 

@@ -16,7 +16,7 @@ from wsdhq.data import read_tags
 from wsdhq.embed import TrainConfig
 from wsdhq.embed.config import GRAPH_NEIGHBOURS, MERGE_RADIUS
 from wsdhq.embed.tags import SemanticSphere, build_semantic_sphere
-from wsdhq.embed.word_vectors import load_word_vectors, train_word_vectors
+from wsdhq.embed.tags.word_vectors import load_word_vectors, train_word_vectors
 
 __all__ = ["tags"]
 

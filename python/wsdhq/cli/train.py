@@ -12,9 +12,9 @@ from wsdhq.cli.options import Features, Images, Threads, about, one_input
 from wsdhq.cli.settings import read_settings
 from wsdhq.embed import TrainConfig
 from wsdhq.embed import train as train_run
-from wsdhq.embed.presets import PRESETS, preset_settings
+from wsdhq.embed.config.presets import PRESETS, preset_settings
+from wsdhq.embed.config.variants import PIECES, VARIANTS, Variant, find_variant
 from wsdhq.embed.run_directory import RunDirectory
-from wsdhq.embed.variants import PIECES, VARIANTS, Variant, find_variant
 
 __all__ = ["train"]
 

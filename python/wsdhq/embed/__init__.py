@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from wsdhq.embed.config import TrainConfig
     from wsdhq.embed.extraction import FeatureRows, extract_features
     from wsdhq.embed.model import EmbeddedImages, TrainedModel
-    from wsdhq.embed.training import train
+    from wsdhq.embed.training.trainer import train
 
 __all__ = [
     "EmbeddedImages",
@@ -29,7 +29,7 @@ _HOME = {
     "TrainConfig": "wsdhq.embed.config",
     "TrainedModel": "wsdhq.embed.model",
     "extract_features": "wsdhq.embed.extraction",
-    "train": "wsdhq.embed.training",
+    "train": "wsdhq.embed.training.trainer",
 }
 
 

@@ -13,7 +13,7 @@ from torch import nn
 
 from wsdhq.data import ImageCollection, SkippedImage
 from wsdhq.embed.decoding import decoded_parts
-from wsdhq.embed.network import EmbeddingNetwork, backbone_width, evaluation_mode
+from wsdhq.embed.networks.network import EmbeddingNetwork, backbone_width, evaluation_mode
 from wsdhq.embed.threads import torch_threads
 
 __all__ = ["FeatureRows", "extract_features"]

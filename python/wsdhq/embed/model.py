@@ -16,11 +16,11 @@ from wsdhq.data import ImageCollection, SkippedImage, open_images
 from wsdhq.data.skipped import list_skipped
 from wsdhq.embed.config import TrainConfig
 from wsdhq.embed.decoding import decoded_parts
-from wsdhq.embed.inputs import as_batch
 from wsdhq.embed.model_files import read_model, write_model
-from wsdhq.embed.network import EmbeddingNetwork, evaluation_mode
+from wsdhq.embed.networks.network import EmbeddingNetwork, evaluation_mode
 from wsdhq.embed.tags import SemanticSphere
 from wsdhq.embed.threads import torch_threads
+from wsdhq.embed.training.inputs import as_batch
 from wsdhq.quant import AdditiveQuantizer
 
 __all__ = ["EmbeddedImages", "TrainedModel"]

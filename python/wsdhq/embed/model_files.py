@@ -16,14 +16,14 @@ from wsdhq._files import write_json
 from wsdhq.embed.backbones import make_backbone
 from wsdhq.embed.backbones.alexnet import ALEXNET_NAMES
 from wsdhq.embed.backbones.weights import alexnet_variant
-from wsdhq.embed.checkpoint import load_weights, read_tensors, write_tensors
 from wsdhq.embed.config import TrainConfig
 from wsdhq.embed.devices import usable_device
-from wsdhq.embed.heads import HypersphericalHead
-from wsdhq.embed.network import EmbeddingNetwork, backbone_width
-from wsdhq.embed.quantisation import CODEBOOK_SIZE, make_quantizer
+from wsdhq.embed.networks.heads import HypersphericalHead
+from wsdhq.embed.networks.network import EmbeddingNetwork, backbone_width
 from wsdhq.embed.run_directory import RUN_FILES, RunDirectory
 from wsdhq.embed.tags import SemanticSphere
+from wsdhq.embed.training.checkpoint import load_weights, read_tensors, write_tensors
+from wsdhq.embed.training.quantization import CODEBOOK_SIZE, make_quantizer
 from wsdhq.quant import AdditiveQuantizer
 
 __all__ = ["build_network", "read_model", "write_model"]

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wsdhq.quant import AdditiveQuantizer, AQDIndex
-from wsdhq.quant.arrays import rows_per_chunk
+from wsdhq.quant.arrays.foreign import rows_per_chunk
+from wsdhq.quant.arrays.validation import as_float32, as_vectors
 from wsdhq.quant.threads import resolve_threads
-from wsdhq.quant.validation import as_float32, as_vectors
 
 __all__ = ["from_faiss", "to_faiss"]
 

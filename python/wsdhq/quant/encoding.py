@@ -10,9 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wsdhq import _core
-from wsdhq.quant.progress import Progress, Tell, check_verbose
-from wsdhq.quant.threads import resolve_threads
-from wsdhq.quant.validation import (
+from wsdhq.quant.arrays.validation import (
     CodeMatrix,
     FloatMatrix,
     as_code_rows,
@@ -22,6 +20,8 @@ from wsdhq.quant.validation import (
     as_vectors,
     float32_chunks,
 )
+from wsdhq.quant.progress import Progress, Tell, check_verbose
+from wsdhq.quant.threads import resolve_threads
 
 __all__ = ["Relaxation", "check_relaxation", "encode_chunks", "icm_encode"]
 

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsdhq import _core
+from wsdhq.quant.arrays.validation import CodeMatrix, FloatMatrix, float32_chunks
 from wsdhq.quant.encoding import encode_chunks
 from wsdhq.quant.initialise import residual_codebooks, slice_codebooks
 from wsdhq.quant.progress import Progress, Tell, report
 from wsdhq.quant.statistics import CodeStatistics
-from wsdhq.quant.validation import CodeMatrix, FloatMatrix, float32_chunks
 
 __all__ = ["fit_codebooks", "mean_distortion"]
 

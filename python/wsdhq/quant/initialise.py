@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsdhq import _core
+from wsdhq.quant.arrays.validation import FloatMatrix, as_float32
 from wsdhq.quant.progress import Tell
 from wsdhq.quant.statistics import CodeStatistics
-from wsdhq.quant.validation import FloatMatrix, as_float32
 
 __all__ = ["k_means", "residual_codebooks", "sample_rows", "slice_codebooks"]
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsdhq._files import as_path, atomic_path
-from wsdhq.quant.arrays import CHUNK_BYTES, LazyRows, rows_per_chunk
+from wsdhq.quant.arrays.foreign import CHUNK_BYTES, LazyRows, rows_per_chunk
 from wsdhq.quant.progress import Progress
 from wsdhq.quant.tensor_header import DTYPES, Entry, read_header
 

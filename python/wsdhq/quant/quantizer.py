@@ -9,6 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wsdhq import _core
+from wsdhq.quant.arrays.validation import (
+    as_code_rows,
+    as_codebooks,
+    as_codes,
+    as_integer,
+    as_vectors,
+    code_chunks,
+)
 from wsdhq.quant.encoding import (
     BEAM_WIDTH,
     MOST_ITERATIONS,
@@ -23,14 +31,6 @@ from wsdhq.quant.persistence import read_tensors, write_tensors
 from wsdhq.quant.progress import Progress, check_verbose
 from wsdhq.quant.settings import Setting
 from wsdhq.quant.threads import resolve_threads
-from wsdhq.quant.validation import (
-    as_code_rows,
-    as_codebooks,
-    as_codes,
-    as_integer,
-    as_vectors,
-    code_chunks,
-)
 
 __all__ = ["AdditiveQuantizer"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar, overload
 
+from wsdhq.quant.arrays.validation import as_integer, as_metric, check_num_codewords
 from wsdhq.quant.encoding import (
     MOST_BEAM_WIDTH,
     MOST_ITERATIONS,
@@ -14,7 +15,6 @@ from wsdhq.quant.encoding import (
 from wsdhq.quant.progress import check_verbose
 from wsdhq.quant.statistics import check_ridge
 from wsdhq.quant.threads import resolve_threads
-from wsdhq.quant.validation import as_integer, as_metric, check_num_codewords
 
 __all__ = ["CHECKS", "Setting", "check_settings"]
 

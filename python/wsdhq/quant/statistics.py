@@ -6,10 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wsdhq import _core
-from wsdhq.quant.arrays import LazyRows, rows_per_chunk
-from wsdhq.quant.progress import Progress, check_verbose
-from wsdhq.quant.threads import resolve_threads
-from wsdhq.quant.validation import (
+from wsdhq.quant.arrays.foreign import LazyRows, rows_per_chunk
+from wsdhq.quant.arrays.validation import (
     FloatMatrix,
     as_code_rows,
     as_integer,
@@ -18,6 +16,8 @@ from wsdhq.quant.validation import (
     code_chunks,
     float32_chunks,
 )
+from wsdhq.quant.progress import Progress, check_verbose
+from wsdhq.quant.threads import resolve_threads
 
 __all__ = ["CodeStatistics", "check_ridge"]
 

@@ -6,7 +6,7 @@ missing are computed (`runner`, `methods`, on what `dataset` prepares) and kept 
 """
 
 from wsdhq.reproduce.cells import Cell, CellResult, CellStore
-from wsdhq.reproduce.dataset import Materials, Source
+from wsdhq.reproduce.inputs.dataset import Materials, Source
 from wsdhq.reproduce.listener import Listener
 from wsdhq.reproduce.methods import Method, Work
 from wsdhq.reproduce.plan import TARGETS, Plan, base_settings, make_methods, make_plan

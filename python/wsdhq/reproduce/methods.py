@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 
 from wsdhq._files import write_json
-from wsdhq.embed.variants import Variant
+from wsdhq.embed.config.variants import Variant
 from wsdhq.evaluation import RankBatches, rank_by_index
 from wsdhq.reproduce.cells import Cell
-from wsdhq.reproduce.dataset import Materials
 from wsdhq.reproduce.identity import noted
+from wsdhq.reproduce.inputs.dataset import Materials
 from wsdhq.reproduce.listener import Listener
 from wsdhq.reproduce.paper import SOURCE
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from wsdhq.embed.presets import PRESETS, preset_settings
-from wsdhq.embed.variants import PAPER_OBJECTIVE, VARIANTS
+from wsdhq.embed.config.presets import PRESETS, preset_settings
+from wsdhq.embed.config.variants import PAPER_OBJECTIVE, VARIANTS
 from wsdhq.reproduce.cells import Cell
-from wsdhq.reproduce.dataset import setting
+from wsdhq.reproduce.inputs.dataset import setting
 from wsdhq.reproduce.methods import BaselineMethod, EmbeddingMethod, Method
 from wsdhq.reproduce.paper import BITS, DATASETS, TABLE_1, TABLE_2, paper_map
 

@@ -15,8 +15,8 @@ from typing import Any
 from wsdhq import __version__
 from wsdhq.evaluation import EvaluationResult, RankBatches, evaluate_groupings
 from wsdhq.reproduce.cells import Cell, CellResult, CellStore
-from wsdhq.reproduce.dataset import Materials
 from wsdhq.reproduce.identity import differences
+from wsdhq.reproduce.inputs.dataset import Materials
 from wsdhq.reproduce.methods import Method, Work
 from wsdhq.reproduce.plan import Plan
 

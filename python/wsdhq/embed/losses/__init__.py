@@ -3,7 +3,7 @@
 from wsdhq.embed.losses.batch_hinge import batch_hinge
 from wsdhq.embed.losses.margin import adaptive_cosine_margin, adaptive_margin, fixed_cosine_margin
 from wsdhq.embed.losses.neighbour_softmax import neighbour_softmax
-from wsdhq.embed.losses.quantisation import cosine_quantization, semantic_metric
+from wsdhq.embed.losses.quantization import cosine_quantization, semantic_metric
 from wsdhq.embed.losses.tag_softmax import plausible_targets, tag_log_probabilities, tag_softmax
 
 __all__ = [

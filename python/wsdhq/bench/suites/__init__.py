@@ -1,0 +1,1 @@
+"""One suite of comparisons to a file."""

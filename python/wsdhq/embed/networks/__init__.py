@@ -1,0 +1,1 @@
+"""From features or pixels to unit vectors."""

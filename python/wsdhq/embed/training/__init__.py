@@ -1,0 +1,1 @@
+"""What trains: inputs, objective, loop, checkpoints."""

@@ -1,0 +1,217 @@
+"""Checkpoints: the whole state of an unfinished training as tensors, nothing pickled."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from wsdhq._files import atomic_path
+from wsdhq.quant import AdditiveQuantizer
+
+__all__ = [
+    "Checkpoint",
+    "load_weights",
+    "read_checkpoint",
+    "read_tensors",
+    "write_checkpoint",
+    "write_tensors",
+]
+
+_FORMAT = "wsdhq checkpoint 2"
+_METADATA = "wsdhq"
+# All of them, or before the first code update none.
+_QUANTISED = ("codes", "codebooks", "metric")
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """What `read_checkpoint` found.
+
+    Attributes
+    ----------
+    epoch : int
+        Epochs done.
+    fingerprint : str
+        Names what was trained on: see `wsdhq.embed.training.trainer`.
+    weights : dict of Tensor
+        State of the network.
+    objective : dict of Tensor
+        State of the objective: the tags' places, where they are learnt.
+    optimiser : dict of Tensor
+        State of the optimiser, "index.name".
+    codes : (n, M) uint8 or None
+        Codes of the training rows; None before the first code update.
+    codebooks : (M, K, D) float32 or None
+        Codebooks at that time.
+    metric : (D, D) float32 or None
+        The quantiser's metric since that time: tags that are learnt have moved on.
+    """
+
+    epoch: int
+    fingerprint: str
+    weights: dict[str, Tensor]
+    objective: dict[str, Tensor]
+    optimiser: dict[str, Tensor]
+    codes: NDArray[np.uint8] | None
+    codebooks: NDArray[np.float32] | None
+    metric: NDArray[np.float32] | None
+
+    def restore(
+        self, network: nn.Module, objective: nn.Module, optimiser: Optimizer, source: str
+    ) -> None:
+        """Put the state back into a network, objective and optimiser of the same structure.
+
+        Raises
+        ------
+        ValueError
+            The tensors do not fit; the message names `source`.
+        """
+        load_weights(network, self.weights, source)
+        load_weights(objective, self.objective, source)
+        state = optimiser.state_dict()
+        count = sum(len(group["params"]) for group in state["param_groups"])
+        entries: dict[int, dict[str, Tensor]] = {}
+        for name, value in self.optimiser.items():
+            index, _, key = name.partition(".")
+            entries.setdefault(int(index), {})[key] = value
+        if any(index >= count for index in entries):
+            raise ValueError(
+                f"{source}: has optimiser states for {max(entries) + 1} parameters, "
+                f"the training has {count}"
+            )
+        optimiser.load_state_dict({"state": entries, "param_groups": state["param_groups"]})
+
+
+def write_checkpoint(
+    path: str | os.PathLike[str],
+    *,
+    epoch: int,
+    fingerprint: str,
+    network: nn.Module,
+    objective: nn.Module,
+    optimiser: Optimizer,
+    codes: NDArray[np.uint8] | None,
+    quantiser: AdditiveQuantizer,
+) -> None:
+    """Write a checkpoint, whole or not at all; of the quantiser only where there are codes.
+
+    Everything random in an epoch is drawn from streams keyed by (seed, epoch), so that there
+    is no state of a generator to keep.
+    """
+    tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
+    tensors |= {f"objective.{name}": value for name, value in objective.state_dict().items()}
+    for index, entry in optimiser.state_dict()["state"].items():
+        for key, value in entry.items():
+            tensors[f"optimiser.{index}.{key}"] = torch.as_tensor(value)
+    if codes is not None:
+        tensors["codes"] = torch.from_numpy(codes)
+        tensors["codebooks"] = torch.from_numpy(quantiser.codebooks.copy())
+        tensors["metric"] = torch.from_numpy(quantiser.metric)
+    metadata = {"format": _FORMAT, "epoch": str(epoch), "fingerprint": fingerprint}
+    write_tensors(path, tensors, metadata)
+
+
+def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
+    """Read a checkpoint.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is none.
+    ValueError
+        The file is damaged or something else; the message names it.
+    """
+    tensors, metadata = read_tensors(path)
+    if metadata.get("format") != _FORMAT:
+        raise ValueError(f"{path}: expected the format {_FORMAT!r}, got {metadata.get('format')!r}")
+    quantised = {name: tensors[name].numpy() for name in _QUANTISED if name in tensors}
+    if quantised and len(quantised) < len(_QUANTISED):
+        missing = next(name for name in _QUANTISED if name not in quantised)
+        raise ValueError(f"{path}: the tensor {missing!r} is missing")
+    return Checkpoint(
+        epoch=int(metadata["epoch"]),
+        fingerprint=metadata["fingerprint"],
+        weights=_with_prefix(tensors, "network."),
+        objective=_with_prefix(tensors, "objective."),
+        optimiser=_with_prefix(tensors, "optimiser."),
+        codes=quantised.get("codes"),
+        codebooks=quantised.get("codebooks"),
+        metric=quantised.get("metric"),
+    )
+
+
+def write_tensors(
+    path: str | os.PathLike[str], tensors: dict[str, Tensor], metadata: dict[str, str]
+) -> None:
+    """Write tensors as safetensors, whole or not at all; tied weights are written twice.
+
+    The same tensors and metadata give the same bytes.
+    """
+    apart = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
+    with atomic_path(path) as temporary:
+        # Safetensors writes the keys of metadata in an order that changes from run to run.
+        save_file(apart, temporary, metadata={_METADATA: json.dumps(metadata, sort_keys=True)})
+
+
+def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read a safetensors file: its tensors and its metadata.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    ValueError
+        It is truncated or no safetensors file; the message names it.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+    try:
+        with safe_open(path, framework="pt") as stored:
+            # A tensor may share memory with the map of the file, which others may replace.
+            tensors = {name: stored.get_tensor(name).clone() for name in stored.keys()}  # noqa: SIM118
+            metadata = json.loads((stored.metadata() or {}).get(_METADATA, "{}"))
+    except (SafetensorError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: expected a whole safetensors file: {error}") from error
+    return tensors, metadata
+
+
+def load_weights(network: nn.Module, weights: dict[str, Tensor], source: str) -> None:
+    """Load a network's state, every tensor present, of its shape and finite.
+
+    Raises
+    ------
+    ValueError
+        A tensor is missing, superfluous, of another shape or not finite; the message names
+        `source` and the tensor.
+    """
+    expected = network.state_dict()
+    for name in sorted(expected.keys() ^ weights.keys()):
+        problem = "is missing" if name in expected else "belongs to no part of the model"
+        raise ValueError(f"{source}: the tensor {name!r} {problem}")
+    for name, value in weights.items():
+        if value.shape != expected[name].shape:
+            raise ValueError(
+                f"{source}: the tensor {name!r} has shape {tuple(value.shape)}, "
+                f"expected {tuple(expected[name].shape)}"
+            )
+        if value.is_floating_point() and not torch.isfinite(value).all():
+            raise ValueError(f"{source}: the tensor {name!r} holds NaN or infinite values")
+    network.load_state_dict(weights)
+
+
+def _with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {
+        name.removeprefix(prefix): value
+        for name, value in tensors.items()
+        if name.startswith(prefix)
+    }

@@ -1,0 +1,1 @@
+"""Whatever comes from outside becomes checked chunks here, once."""

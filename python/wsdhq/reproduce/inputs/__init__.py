@@ -1,0 +1,1 @@
+"""The data that the methods learn from and are measured on."""

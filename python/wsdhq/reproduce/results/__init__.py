@@ -1,0 +1,1 @@
+"""Measured cells as tables, figures and files."""

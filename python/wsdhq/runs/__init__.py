@@ -1,0 +1,1 @@
+"""What a run directory is, evaluating one, and its report."""
