@@ -4,7 +4,7 @@ Conditions: the tags as they are; each occurrence of a tag dropped with probabil
 replaced with probability .3 by a tag drawn from all occurrences. Images that lose all their tags
 are not trained on, but stay in the database. Methods: what `wsdhq train` does by itself, the
 paper's whole method (the variant WSDHQ), and a ridge regression from the features to the leading
-singular vectors of the tags, quantised in the same way. A seed is that of the training and of what
+singular vectors of the tags, quantized in the same way. A seed is that of the training and of what
 is dropped or replaced, which is the same for all methods; queries are those of `wsdhq evaluate`.
 
     python benchmarks/careless_tags.py --features F.npy --tags T.txt --labels L.csv \
@@ -45,7 +45,7 @@ from wsdhq.embed.training.quantization import fit_quantizer
 from wsdhq.quant import AdditiveQuantizer
 
 Figures = dict[str, float]
-# Bits, and at this width: quantiser, embedded queries, codes of all rows.
+# Bits, and at this width: quantizer, embedded queries, codes of all rows.
 Encoded = tuple[int, AdditiveQuantizer, NDArray[np.float32], NDArray[np.uint8]]
 
 _RIDGE = "ridge"

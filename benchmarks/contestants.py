@@ -1,4 +1,4 @@
-"""Quantisers trained on the same embeddings, and rankings by their codes: ours and faiss's."""
+"""Quantizers trained on the same embeddings, and rankings by their codes: ours and faiss's."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ MOST = 100
 
 @dataclass(frozen=True)
 class Parts:
-    """Embeddings of a run: those its quantiser was fitted to, its database and its queries."""
+    """Embeddings of a run: those its quantizer was fitted to, its database and its queries."""
 
     train: Vectors
     database: Vectors
@@ -73,7 +73,7 @@ def searches_of_ours(
 
 
 def fit_ours(parts: Parts, num_codebooks: int, seed: int, threads: int) -> Contestant:
-    """A quantiser of ours, fitted with its defaults to the training embeddings."""
+    """A quantizer of ours, fitted with its defaults to the training embeddings."""
     quantizer = AdditiveQuantizer(num_codebooks, seed=seed, threads=threads)
     _, train_seconds = timed(lambda: quantizer.fit(parts.train))
     codes, encode_seconds = timed(lambda: quantizer.encode(parts.database))
@@ -83,7 +83,7 @@ def fit_ours(parts: Parts, num_codebooks: int, seed: int, threads: int) -> Conte
 
 
 def additive_peer(faiss: Any, name: str, quantizer: Any, parts: Parts, threads: int) -> Contestant:
-    """An additive quantiser of faiss, searched by faiss's look-up tables and by ours."""
+    """An additive quantizer of faiss, searched by faiss's look-up tables and by ours."""
     if hasattr(quantizer, "cp"):
         be_silent_about_few(quantizer)
     _, train_seconds = timed(lambda: quantizer.train(parts.train))
@@ -112,7 +112,7 @@ def additive_peer(faiss: Any, name: str, quantizer: Any, parts: Parts, threads: 
 
 
 def product_peer(faiss: Any, parts: Parts, num_codebooks: int) -> Contestant:
-    """Product quantisation; where D is no multiple of the codebooks, zeros are added."""
+    """Product quantization; where D is no multiple of the codebooks, zeros are added."""
     dim = -(-parts.train.shape[1] // num_codebooks) * num_codebooks
     train, database, queries = (
         pad_columns(each, dim) for each in (parts.train, parts.database, parts.queries)

@@ -14,8 +14,8 @@ judged by the share of these k among its first n, averaged over the queries:
 
 RUN is a run directory on features, trained with `--queries`. Contestants have as many codebooks of
 256 codewords as the run, and were trained on the same embeddings: those of the run's training rows.
-`wsdhq, the run` is the quantiser of the run, with its metric; `wsdhq, identity` one fitted to the
-embeddings afterwards; then faiss's local search (LSQ), residual (RQ) and product quantisation (PQ)
+`wsdhq, the run` is the quantizer of the run, with its metric; `wsdhq, identity` one fitted to the
+embeddings afterwards; then faiss's local search (LSQ), residual (RQ) and product quantization (PQ)
 with their defaults. All of faiss's additive codes are searched by its look-up tables. "error" is
 the mean squared distance of database embeddings from their reconstructions; "bytes" what is stored
 for each image: in faiss, l2 on additive codes takes a float norm of 4 bytes beside the code

@@ -36,16 +36,17 @@ from scipy import sparse
 
 from measuring import DEPTH, add_bits, positive, rank_by_codes, train_at_widths
 from wsdhq.baselines.common.tag_matrix import tag_matrix
-from wsdhq.cli.settings import read_settings
 from wsdhq.data import read_features, read_tags
 from wsdhq.data.splits import split_collection
-from wsdhq.embed import TrainConfig, TrainedModel
+from wsdhq.embed import TrainedModel
+from wsdhq.embed.config import check_settings
+from wsdhq.embed.config.pairs import read_settings
 from wsdhq.embed.config.variants import DEFAULT, variant_settings
 from wsdhq.evaluation import RankBatches, rank_by_inner_product
 from wsdhq.metrics import average_precision
 
 _HELD_OUT = 0.1
-_LEAST_CARRIERS = 20
+_MIN_CARRIERS = 20
 _BATCH = 64
 
 
@@ -103,7 +104,7 @@ def main() -> None:
             given = read_settings(shlex.split(setting), {*common, "out", "bits", "images"})
             settings = {**common, **variant_settings(variant), **given}
             # A mistake in the last run is found out before the first is trained.
-            TrainConfig(out="", **settings)
+            check_settings(settings)
             runs[f"{variant} {setting}".strip()] = settings
     for name, settings in runs.items():
         for bits, model, codes in train_at_widths(arguments.bits or [32], **settings):
@@ -150,7 +151,7 @@ def tag_classes(
     """Find the tags on at least 20 training rows, and draw rows that carry them to query with."""
     carried = sparse.csc_array(tag_matrix(tags) > 0)
     carriers = np.asarray(carried[trained].sum(axis=0)).ravel()
-    judged = np.flatnonzero(carriers >= _LEAST_CARRIERS)
+    judged = np.flatnonzero(carriers >= _MIN_CARRIERS)
     carried = carried[:, judged]
     counts = np.asarray(carried[held_out].sum(axis=1)).ravel()
     weights = np.log(len(trained) / carriers[judged])
@@ -158,7 +159,7 @@ def tag_classes(
     queries = np.sort(tagged[:max_queries])
     if not (sparse.csr_array(carried[queries]) @ weights).sum() > 0:
         raise ValueError(
-            f"tags: none is on {_LEAST_CARRIERS} or more of the {len(trained)} training rows, but "
+            f"tags: none is on {_MIN_CARRIERS} or more of the {len(trained)} training rows, but "
             f"not on all, and on one of the {len(held_out)} rows kept out: there is nothing to "
             "judge by"
         )

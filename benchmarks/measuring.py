@@ -18,7 +18,7 @@ from wsdhq.data import Labels, read_features, read_labels, read_tags
 from wsdhq.data.splits import split_collection
 from wsdhq.embed import TrainConfig, TrainedModel, train
 from wsdhq.embed.run_directory import RunDirectory
-from wsdhq.embed.training.quantization import fit_quantizer, make_quantizer, quantiser_metric
+from wsdhq.embed.training.quantization import fit_quantizer, make_quantizer, quantizer_metric
 from wsdhq.evaluation import RankBatches, evaluate_groupings, rank_by_index
 from wsdhq.quant import AdditiveQuantizer, AQDIndex
 
@@ -109,7 +109,7 @@ def train_at_widths(
 ) -> Iterator[tuple[int, TrainedModel, NDArray[np.uint8]]]:
     """Train and encode at several widths; once, where the embedding does not know the width.
 
-    Without a weight on the quantisation loss the codes are learnt when the embedding is done, so
+    Without a weight on the quantization loss the codes are learnt when the embedding is done, so
     that only they need be learnt again for another width: the bytes are those of `train`.
 
     Parameters
@@ -128,7 +128,7 @@ def train_at_widths(
     """
     model: TrainedModel | None = None
     for bits in widths:
-        if model is None or model.config.quantisation_weight > 0:
+        if model is None or model.config.quantization_weight > 0:
             model, codes = train_and_encode(bits=bits, **settings)
         else:
             model, codes = _at_width(model, bits)
@@ -143,7 +143,7 @@ def _at_width(model: TrainedModel, bits: int) -> tuple[TrainedModel, NDArray[np.
     )
     carried = model.tags.positives_of([tags[row] for row in rows])
     trained = rows[np.diff(carried.indptr) > 0]
-    quantizer = make_quantizer(config, quantiser_metric(config, model.sphere))
+    quantizer = make_quantizer(config, quantizer_metric(config, model.sphere))
     embeddings = model.embed(np.asarray(features[trained]), threads=config.threads)
     fit_quantizer(quantizer, embeddings, None, last=True)
     other = TrainedModel(config, model.network, quantizer, model.tags)

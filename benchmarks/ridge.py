@@ -46,7 +46,7 @@ def ridge_embeddings(
     dim : int
         At most; fewer if there are not as many tags or images.
     seed : int
-        Of the randomised decomposition.
+        Of the randomized decomposition.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-// Blocks of a factorisation, as the codebook solve takes them.
+// Blocks of a factorization, as the codebook solve takes them.
 #include <algorithm>
 #include <memory>
 

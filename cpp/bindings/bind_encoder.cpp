@@ -27,9 +27,9 @@ std::unique_ptr<Encoder> make_encoder(const FloatArray& codebooks,
                                       const std::optional<FloatArray>& metric, int threads) {
     const CodebooksView view = codebooks_view(codebooks);
     check_threads(threads);
-    if (view.num_codebooks > EncodingTables::kMostCodebooks) {
+    if (view.num_codebooks > EncodingTables::kMaxCodebooks) {
         throw py::value_error("codebooks: expected at most " +
-                              std::to_string(EncodingTables::kMostCodebooks) + ", got " +
+                              std::to_string(EncodingTables::kMaxCodebooks) + ", got " +
                               std::to_string(view.num_codebooks));
     }
     if (metric) {
@@ -106,7 +106,7 @@ FloatArray noisy_vectors(const FloatArray& vectors, const FloatArray& codebooks,
 }  // namespace
 
 void bind_icm(py::module_& module) {
-    module.attr("most_codebooks") = EncodingTables::kMostCodebooks;
+    module.attr("max_codebooks") = EncodingTables::kMaxCodebooks;
     module.def("perturb_codebooks", &noisy_codebooks, py::arg("codebooks").noconvert(),
                py::arg("temperature"), py::arg("seed"), py::arg("iteration"));
     module.def("perturb_vectors", &noisy_vectors, py::arg("vectors").noconvert(),

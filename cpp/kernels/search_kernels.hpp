@@ -12,7 +12,7 @@ inline constexpr std::size_t kBlockWords = kBlockSize / 64;  // of a bit per vec
 // Entries of a look-up table: every byte is a valid code, whatever a damaged file holds.
 inline constexpr std::size_t kTableSize = 256;
 // Queries that one call of filter_block takes at most: a bit of a word each.
-inline constexpr std::size_t kMostQueries = 64;
+inline constexpr std::size_t kMaxQueries = 64;
 
 struct SearchKernels {
     // Look-up-table scores of the vectors of a block (method section 5).
@@ -30,7 +30,7 @@ struct SearchKernels {
     void (*quantize_losses)(const float* table, float largest, float inverse_step,
                             std::uint8_t* losses);
 
-    // Which vectors of a block may reach a threshold, for each of 1 to kMostQueries queries.
+    // Which vectors of a block may reach a threshold, for each of 1 to kMaxQueries queries.
     //   codes      (num_rows, kBlockSize)
     //   losses     (num_queries, num_rows, kTableSize)
     //   thresholds (num_queries)

@@ -1,4 +1,4 @@
-// Blocks of a factorisation in AVX2: 4 rows share what is loaded of the other block.
+// Blocks of a factorization in AVX2: 4 rows share what is loaded of the other block.
 #include <immintrin.h>
 
 #include "solve_kernels.hpp"

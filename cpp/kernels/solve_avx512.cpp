@@ -1,4 +1,4 @@
-// Blocks of a factorisation in AVX-512: 8 rows share what is loaded of the other block.
+// Blocks of a factorization in AVX-512: 8 rows share what is loaded of the other block.
 #include <immintrin.h>
 
 #include "solve_kernels.hpp"

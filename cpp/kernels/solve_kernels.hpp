@@ -1,4 +1,4 @@
-// Blocks of a factorisation in double: one function per level.
+// Blocks of a factorization in double: one function per level.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// Blocks of a factorisation in NEON: 4 rows share what is loaded of the other block.
+// Blocks of a factorization in NEON: 4 rows share what is loaded of the other block.
 #include <arm_neon.h>
 
 #include "solve_kernels.hpp"

@@ -1,4 +1,4 @@
-// Blocks of a factorisation in the instructions of the baseline: the definition.
+// Blocks of a factorization in the instructions of the baseline: the definition.
 #include "solve_kernels.hpp"
 
 namespace wsdhq::kernels {

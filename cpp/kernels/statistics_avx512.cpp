@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::size_t kLanes = 8;
 
-// The form with a full mask: GCC 12 takes the plain one for a use of an uninitialised register.
+// The form with a full mask: GCC 12 takes the plain one for a use of an uninitialized register.
 __m512d widen(__m256 values) { return _mm512_maskz_cvtps_pd(0xFF, values); }
 
 template <std::size_t Registers>

@@ -7,7 +7,7 @@ __version__: str
 __compiler__: str
 has_openmp: bool
 block_size: int
-most_codebooks: int
+max_codebooks: int
 table_size: int
 
 def simd_levels() -> list[str]: ...

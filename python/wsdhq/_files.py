@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wsdhq._temporary import synchronise_folder, temporary_folder, told_of
+from wsdhq._temporary import synchronize_folder, temporary_folder, told_of
 
 __all__ = ["as_path", "atomic_path", "save_npy", "writable_path", "write_json", "write_text"]
 
@@ -83,8 +83,8 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     Yields
     ------
     pathlib.Path
-        An empty file to write to. It is synchronised to disk and renamed over `path` at
-        the end, and the folder is synchronised, too; if the block raises, it is removed and `path`
+        An empty file to write to. It is synchronized to disk and renamed over `path` at
+        the end, and the folder is synchronized, too; if the block raises, it is removed and `path`
         keeps what it held. What a writer that was killed left behind is removed by the next one
         that writes to the folder.
 
@@ -118,7 +118,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
                 f"{final} cannot be replaced: {error.strerror or error}; on Windows a file that is "
                 "open or mapped, by an index that was loaded from it for one, must be closed first"
             ) from error
-        synchronise_folder(final.parent)
+        synchronize_folder(final.parent)
 
 
 def _kept(final: Path, temporary: Path) -> os.stat_result:

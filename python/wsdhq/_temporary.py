@@ -16,7 +16,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["synchronise_folder", "temporary_folder", "told_of"]
+__all__ = ["synchronize_folder", "temporary_folder", "told_of"]
 
 # Short, whatever the name of the file is, and like nobody else's.
 _OURS = re.compile(r"\.wsdhq-[0-9a-f]{16}\.part")
@@ -83,7 +83,7 @@ def _remove_abandoned(parent: Path) -> None:
                     os.close(lock)
 
 
-def synchronise_folder(folder: Path) -> None:
+def synchronize_folder(folder: Path) -> None:
     """Bring the names in a folder to disk: a rename that is told as done outlasts a power cut."""
     if os.name != "posix":
         return

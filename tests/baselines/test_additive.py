@@ -23,7 +23,7 @@ def test_ranking_is_that_of_decoded_rows(bits: int, collection: Collection) -> N
     np.testing.assert_allclose(-scores, np.sort(distances, axis=1), rtol=1e-4, atol=1e-3)
 
 
-def test_it_is_plain_additive_quantisation_and_improves_with_bits(collection: Collection) -> None:
+def test_it_is_plain_additive_quantization_and_improves_with_bits(collection: Collection) -> None:
     errors = []
     for bits in (8, 16, 24):
         baseline = AdditiveQuantization(bits, threads=1).fit(collection.data)

@@ -1,4 +1,4 @@
-"""Statistics of batch normalisation are those of the weights that training ended with."""
+"""Statistics of batch normalization are those of the weights that training ended with."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from wsdhq.embed.networks.network import EmbeddingNetwork
 from wsdhq.embed.tags.word_vectors import WordVectors
 
 
-class _Normalised(nn.Module):
-    """Mean colours, normalised over the batch."""
+class _Normalized(nn.Module):
+    """Mean colours, normalized over the batch."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ def _images(count: int, seed: int = 0) -> torch.Tensor:
 
 
 def test_statistics_are_the_means_over_the_images():
-    network = EmbeddingNetwork(HypersphericalHead(3, 4), _Normalised()).eval()
+    network = EmbeddingNetwork(HypersphericalHead(3, 4), _Normalized()).eval()
     images = _images(150)
     modes = [module.training for module in network.modules()]
     settle_batch_norm(network, images)

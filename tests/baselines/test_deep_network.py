@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from deep_world import TinyBackbone, World, make_world
 from torch import nn
 
+from deep_world import TinyBackbone, World, make_world
 from wsdhq.baselines import make_baseline
 from wsdhq.baselines.common.deep_network import DeepHashing, HashHead, augmented
 from wsdhq.baselines.deepbit import DeepBit
@@ -128,7 +128,7 @@ def test_only_what_learns_moves_the_backbone(method: type[DeepHashing], world: W
     trained = model.network.backbone
     assert isinstance(trained, TinyBackbone)
     assert torch.equal(trained.convolution.weight, backbone.convolution.weight)
-    assert not torch.equal(trained.normalisation.weight, backbone.normalisation.weight)
+    assert not torch.equal(trained.normalization.weight, backbone.normalization.weight)
 
 
 @BOTH
@@ -169,13 +169,15 @@ def test_images_are_cropped_in_training_and_when_encoding(
 
 
 def test_crops_that_cannot_be_are_named(world: World) -> None:
-    with pytest.raises(ValueError, match=r"at least of crop_size, 17, got \(120, 16, 16, 3\)"):
+    with pytest.raises(ValueError, match=r"at least crop_size, 17, a side, got \(120, 16, 16, 3\)"):
         DeepBit(16, backbone=TinyBackbone(), crop_size=17).fit(world.with_pixels())
     with pytest.raises(ValueError, match="crop_size is for images: it needs a backbone"):
         WDHT(16, crop_size=12)
     with pytest.raises(ValueError, match="crop_size: expected at least 1, got 0"):
         DeepBit(16, backbone=TinyBackbone(), crop_size=0)
-    with pytest.raises(ValueError, match="evaluation_crops must be 'centre' or 'ten', got 'all'"):
+    with pytest.raises(
+        ValueError, match="evaluation_crops: expected one of 'centre', 'ten', got 'all'"
+    ):
         WDHT(16, evaluation_crops="all")
 
 
@@ -225,7 +227,7 @@ def test_a_width_other_than_fitted_is_named(method: type[DeepHashing], world: Wo
 def test_values_that_are_not_finite_are_named(method: type[DeepHashing], world: World) -> None:
     spoilt = world.features.copy()
     spoilt[17, 3] = np.nan
-    with pytest.raises(ValueError, match="must be finite float32 values, but row 17 is not"):
+    with pytest.raises(ValueError, match="expected finite float32 values, but row 17 is not"):
         quick(method).fit(with_inputs(world, spoilt))
     model = quick(method).fit(world.data)
     with pytest.raises(ValueError, match="row 17 is not"):
@@ -289,13 +291,16 @@ def test_a_loss_that_diverges_is_reported(method: type[DeepHashing], world: Worl
     ("settings", "message"),
     [
         ({"bits": 12}, "bits"),
-        ({"epochs": 0}, "epochs must be at least 1, got 0"),
-        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
-        ({"learning_rate": 0.0}, "learning_rate must be above 0"),
-        ({"hidden_dim": 0}, "hidden_dim must be at least 1"),
-        ({"dropout": 1.0}, "dropout must be in 0 <= dropout < 1"),
-        ({"device": "tpu"}, "device must be 'cpu', 'cuda'"),
-        ({"quantisation_weight": -1.0}, "quantisation_weight must be a finite number of at least"),
+        ({"epochs": 0}, "epochs: expected at least 1, got 0"),
+        ({"batch_size": 0}, "batch_size: expected at least 1, got 0"),
+        ({"learning_rate": 0.0}, "learning_rate: expected a number above 0"),
+        ({"hidden_dim": 0}, "hidden_dim: expected at least 1"),
+        ({"dropout": 1.0}, "dropout: expected 0 <= dropout < 1"),
+        ({"device": "tpu"}, "device: expected 'cpu', 'cuda'"),
+        (
+            {"quantization_weight": -1.0},
+            "quantization_weight: expected at least",
+        ),
     ],
 )
 def test_settings_out_of_range_are_named(
@@ -316,7 +321,7 @@ def test_they_are_made_by_their_names(method: type[DeepHashing]) -> None:
 
 @BOTH
 def test_settings_of_another_type_are_named(method: type[DeepHashing]) -> None:
-    with pytest.raises(TypeError, match=r"backbone must be a torch.nn.Module, got str"):
+    with pytest.raises(TypeError, match=r"backbone: expected a torch.nn.Module, got str"):
         method(16, backbone="small")
-    with pytest.raises(TypeError, match="quantisation_weight must be a number, got '1'"):
-        method(16, quantisation_weight="1")
+    with pytest.raises(TypeError, match="quantization_weight: expected a number, got str"):
+        method(16, quantization_weight="1")

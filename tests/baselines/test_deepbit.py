@@ -11,7 +11,7 @@ from wsdhq.baselines.deepbit import (
     DeepBit,
     distribution_loss,
     invariance_loss,
-    quantisation_loss,
+    quantization_loss,
     rotated,
 )
 from wsdhq.baselines.interface import TrainingData
@@ -29,27 +29,27 @@ def random_activations(rows: int, bits: int, seed: int) -> torch.Tensor:
 def test_the_objectives_equal_plain_loops() -> None:
     first, second = random_activations(5, 3, 0), random_activations(5, 3, 1)
     weights = torch.tensor([1.0, 0.5, 0.25, 2.0, 0.0])
-    quantisation = invariance = 0.0
+    quantization = invariance = 0.0
     for n in range(5):
         for m in range(3):
             value, other = float(first[n, m]), float(second[n, m])
             bit = 1 if value >= 0 else 0
-            quantisation += ((bit - 0.5) - value) ** 2 / 15
+            quantization += ((bit - 0.5) - value) ** 2 / 15
             invariance += float(weights[n]) * (value - other) ** 2 / 15
     distribution = 0.0
     for m in range(3):
         share = sum(float(first[n, m]) >= 0 for n in range(5)) / 5
         distribution += (share - 0.5) ** 2 / 3
-    assert float(quantisation_loss(first)) == pytest.approx(quantisation, rel=1e-5)
+    assert float(quantization_loss(first)) == pytest.approx(quantization, rel=1e-5)
     assert float(distribution_loss(first)) == pytest.approx(distribution, rel=1e-5)
     assert float(invariance_loss(first, second, weights)) == pytest.approx(invariance, rel=1e-5)
     plain = float(invariance_loss(first, second))
     assert plain == pytest.approx(float((first - second).square().mean()), rel=1e-6)
 
 
-def test_quantisation_pulls_activations_to_their_bits() -> None:
+def test_quantization_pulls_activations_to_their_bits() -> None:
     activations = torch.tensor([[0.2, -0.9]], requires_grad=True)
-    quantisation_loss(activations).backward()
+    quantization_loss(activations).backward()
     # Towards +0.5 and -0.5: mean over two values of a square.
     assert activations.grad is not None
     assert torch.allclose(activations.grad, torch.tensor([[-0.3, -0.4]]))
@@ -124,7 +124,7 @@ def test_it_learns_without_tags(world: World) -> None:
     settings = {"batch_size": 32, "threads": 1}
     fresh = DeepBit(16, epochs=1, learning_rate=1e-12, **settings).fit(untagged)
     model = DeepBit(16, epochs=20, **settings).fit(untagged)
-    assert model.history[-1]["quantisation_loss"] < 0.6 * fresh.history[-1]["quantisation_loss"]
+    assert model.history[-1]["quantization_loss"] < 0.6 * fresh.history[-1]["quantization_loss"]
     result = precision(model, features, world.kinds)
     assert result > 2 / 5
     assert result > precision(fresh, features, world.kinds)
@@ -146,7 +146,7 @@ def test_the_distribution_keeps_bits_balanced(world: World) -> None:
 def test_weights_of_zero_leave_an_objective_out(world: World) -> None:
     model = DeepBit(8, epochs=1, threads=1, distribution_weight=0.0, invariance_weight=0.0)
     for losses in model.fit(world.data).history:
-        assert losses["loss"] == pytest.approx(losses["quantisation_loss"])
+        assert losses["loss"] == pytest.approx(losses["quantization_loss"])
 
 
 def test_it_learns_kinds_from_pixels(world: World) -> None:
@@ -155,5 +155,5 @@ def test_it_learns_kinds_from_pixels(world: World) -> None:
 
 
 def test_noise_must_be_a_number_of_at_least_zero() -> None:
-    with pytest.raises(ValueError, match="noise must be a finite number of at least 0, got -1"):
+    with pytest.raises(ValueError, match="noise: expected at least 0, got -1"):
         DeepBit(16, noise=-1)

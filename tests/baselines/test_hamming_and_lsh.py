@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from tagged_clusters import Collection
 
+from tagged_clusters import Collection
 from wsdhq.baselines.common.features import covariance, mean_of, principal_directions
 from wsdhq.baselines.common.hamming import pack_bits, rank_by_hamming, unpack_signs
 from wsdhq.baselines.interface import TrainingData

@@ -9,7 +9,7 @@ from tagged_clusters import Collection
 from wsdhq.baselines.itq import ITQ, learn_rotation
 
 
-def test_quantisation_error_never_rises_and_rotations_stay_orthogonal() -> None:
+def test_quantization_error_never_rises_and_rotations_stay_orthogonal() -> None:
     rng = np.random.default_rng(0)
     projected = rng.standard_normal((200, 12)) * np.linspace(3, 0.5, 12)
     rotation, errors = learn_rotation(projected, np.random.default_rng(1))
@@ -47,7 +47,7 @@ def test_hash_functions_are_orthonormal_and_span_the_principal_subspace(
     collection: Collection,
 ) -> None:
     baseline = ITQ(8, seed=0, threads=1).fit(collection.data)
-    assert (np.diff(baseline.quantisation_errors) <= 1e-9).all()
+    assert (np.diff(baseline.quantization_errors) <= 1e-9).all()
     projection = baseline._projection.astype(np.float64)
     np.testing.assert_allclose(projection.T @ projection, np.eye(8), atol=1e-5)
     centred = collection.features - collection.features.mean(axis=0)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 import threadpoolctl
-from tagged_clusters import Collection
 
+from tagged_clusters import Collection
 from wsdhq.baselines import Baseline, TrainingData, make_baseline
 from wsdhq.baselines.common.threads import limited_threads
 from wsdhq.evaluation import evaluate_ranking
@@ -153,7 +153,7 @@ def test_tags_are_asked_for_and_checked(name: str, collection: Collection) -> No
         (None, ValueError, f"tags: {name} learns from tags, got None"),
         ([[]] * 300, ValueError, "every tag set is empty"),
         ([["a"]] * 299 + [[3]], TypeError, r"tag_sets\[299\] holds 3"),
-        (["abc"] * 300, TypeError, r"tag_sets\[0\] must be a sequence of strings"),
+        (["abc"] * 300, TypeError, r"tag_sets\[0\]: expected a sequence of strings"),
     ]
     for tags, error, message in cases:
         with pytest.raises(error, match=message):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tagged_clusters import Collection
 
+from tagged_clusters import Collection
 from wsdhq.baselines.common.hamming import unpack_signs
 from wsdhq.baselines.spectral import SpectralHashing, smoothest_modes
 

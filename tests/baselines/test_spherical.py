@@ -6,8 +6,8 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from tagged_clusters import Collection
 
+from tagged_clusters import Collection
 from wsdhq.baselines import TrainingData
 from wsdhq.baselines.common.hamming import unpack_signs
 from wsdhq.baselines.spherical import SphericalHashing, overlaps, rank_by_spherical_hamming

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tagged_clusters import Collection
 
+from tagged_clusters import Collection
 from wsdhq.baselines.common.tag_matrix import tag_matrix
 from wsdhq.baselines.wdh import WDH, _HashFunctions, _TagTerm, _update_signs
 

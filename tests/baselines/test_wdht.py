@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 import torch
-from deep_world import TinyBackbone, World, make_world, precision
 
+from deep_world import TinyBackbone, World, make_world, precision
 from wsdhq.baselines.deepbit import DeepBit
 from wsdhq.baselines.interface import TrainingData
 from wsdhq.baselines.wdht import (
@@ -16,7 +16,7 @@ from wsdhq.baselines.wdht import (
     hinge_loss,
     mean_tag_vectors,
     pairwise_loss,
-    quantisation_loss,
+    quantization_loss,
 )
 from wsdhq.embed.tags.word_vectors import WordVectors
 
@@ -53,10 +53,10 @@ def test_the_pairwise_loss_equals_plain_loops() -> None:
     assert float(pairwise_loss(hashes, means, 0.7)) == pytest.approx(total, rel=1e-4)
 
 
-def test_the_quantisation_loss_equals_plain_loops() -> None:
+def test_the_quantization_loss_equals_plain_loops() -> None:
     hashes = torch.sigmoid(drawn(4, 3, 4))
     total = -sum((float(value) - 0.5) ** 2 for value in hashes.flatten()) / 12
-    assert float(quantisation_loss(hashes)) == pytest.approx(total, rel=1e-5)
+    assert float(quantization_loss(hashes)) == pytest.approx(total, rel=1e-5)
 
 
 def test_gradients_point_where_the_losses_say() -> None:
@@ -78,7 +78,7 @@ def test_gradients_point_where_the_losses_say() -> None:
     assert together.grad[0] > 0 > together.grad[1]
 
     undecided = torch.tensor([[0.6, 0.4]], requires_grad=True)
-    quantisation_loss(undecided).backward()
+    quantization_loss(undecided).backward()
     assert undecided.grad is not None
     assert undecided.grad[0, 0] < 0 < undecided.grad[0, 1]
 
@@ -162,5 +162,5 @@ def test_tags_that_teach_nothing_are_named(world: World) -> None:
 
 
 def test_a_distance_scale_of_zero_is_refused() -> None:
-    with pytest.raises(ValueError, match="distance_scale must be above 0, or None, got 0"):
+    with pytest.raises(ValueError, match="distance_scale: expected a number above 0, got 0"):
         WDHT(16, distance_scale=0.0)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import linalg
-from tagged_clusters import Collection
 
+from tagged_clusters import Collection
 from wsdhq.baselines import wmh
 from wsdhq.baselines.common.features import mean_of
 from wsdhq.baselines.common.tag_matrix import tag_matrix
@@ -121,7 +121,7 @@ def test_local_terms_come_from_a_sample_of_many_rows(
     collection: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = WMH(8, seed=0, threads=1).fit(collection.data)
-    monkeypatch.setattr(wmh, "_MOST_ROWS", 150)
+    monkeypatch.setattr(wmh, "_MAX_ROWS", 150)
     sampled = WMH(8, seed=0, threads=1).fit(collection.data)
     difference = np.abs(whole._objective - sampled._objective).max()
     assert 0 < difference < 0.05

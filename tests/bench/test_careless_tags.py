@@ -7,11 +7,11 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from tagged_clusters import draw, write_kinds
 
 import careless_tags
 import carelessness
 from ridge import ridge_embeddings
+from tagged_clusters import draw, write_kinds
 
 _TAGS = [[f"t{number}" for number in range(row % 6)] for row in range(4000)]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 
 import pytest
-from tagged_clusters import write_kinds
 
 import pieces
+from tagged_clusters import write_kinds
 from wsdhq.embed.config.variants import PIECES
 
 

@@ -72,7 +72,7 @@ def test_additive_peers_find_what_their_reconstructions_say(faiss, kind):
     assert ((parts.database - peer.rebuilt) ** 2).sum(axis=1).mean() < 0.6
 
 
-def test_product_quantisation_of_a_width_that_does_not_divide(faiss):
+def test_product_quantization_of_a_width_that_does_not_divide(faiss):
     parts = _parts()
     peer = contestants.product_peer(faiss, parts, 2)
     assert peer.rebuilt.shape == parts.database.shape

@@ -132,7 +132,7 @@ def _figures(text: str) -> list[float]:
         (["--set", "epochs=1", "--set", "epoch=1"], "there is no setting 'epoch'"),
         (["--set", "bits=8"], "bits is given twice"),
         (["--set", "epochs=1", "--variant", "default", "--variant", "WSDQH"], "no variant 'WSDQH'"),
-        (["--set", "dropout=1"], "dropout must be in 0 <= dropout < 1, got 1"),
+        (["--set", "dropout=1"], "dropout: expected 0 <= dropout < 1, got 1"),
     ],
 )
 def test_mistakes_are_found_before_anything_is_trained(

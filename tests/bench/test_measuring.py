@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tagged_clusters import write_kinds
 
 import measuring
+from tagged_clusters import write_kinds
 from wsdhq.data import read_features, read_tags, split_rows
 from wsdhq.embed import TrainConfig, train
 from wsdhq.runs.evaluation import evaluate_run
@@ -41,7 +41,7 @@ def test_several_widths_are_those_of_a_training_each(weight, tmp_path, monkeypat
     settings = {
         "features": files.features, "tags": files.tags, "epochs": 2, "num_queries": 20,
         "num_train": 200, "threads": 1, "hidden_dim": 16, "word_dim": 16,
-        "quantisation_weight": weight,
+        "quantization_weight": weight,
     }  # fmt: skip
     expected = {bits: measuring.train_and_encode(bits=bits, **settings)[1] for bits in (8, 16)}
     trained = []

@@ -115,7 +115,7 @@ def test_what_was_measured_before_an_interrupt_is_saved(tiny, monkeypatch):
         if "500" in stage and saved and saved[-1]["comparisons"]:
             raise KeyboardInterrupt
 
-    context.tell = stop_at_the_second
+    context.stage = stop_at_the_second
     with pytest.raises(KeyboardInterrupt):
         run_suites(context, report, lambda current: saved.append(current.to_dict()))
     assert len(saved[-1]["comparisons"]) == 1

@@ -33,6 +33,7 @@ class Outcome:
 def command(*arguments: object) -> Outcome:
     """Run `wsdhq ARGUMENTS` in this process, on one thread."""
     from wsdhq.cli.app import run
+    from wsdhq.cli.front import answer
 
     words = [str(argument) for argument in arguments]
     if words and words[0] in _WITH_THREADS and "--threads" not in words:
@@ -43,7 +44,9 @@ def command(*arguments: object) -> Outcome:
     given, sys.argv = sys.argv, ["wsdhq", *words]
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            status = run()
+            status = answer(words)
+            if status is None:
+                status = run()
     finally:
         sys.argv, logger.handlers = given, handlers
         logger.setLevel(level)

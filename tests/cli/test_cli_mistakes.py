@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import pickle
 import shutil
 import subprocess
@@ -14,6 +16,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 import wsdhq as package
+from wsdhq._extras import install_command
 from wsdhq.embed import TrainedModel
 from wsdhq.quant import AdditiveQuantizer, AQDIndex
 
@@ -128,11 +131,11 @@ MISTAKES = {
     ),
     "unknown setting": (
         "train --features {F}/features.npy --tags {F}/tags.jsonl --out {W}/o --set gama=1",
-        "no setting 'gama'; known: augment, ",
+        "got 'gama'; did you mean 'gamma'?",
     ),
     "setting of another type": (
         "train --features {F}/features.npy --tags {F}/tags.jsonl --out {W}/o --set gamma=much",
-        "gamma must be float",
+        "gamma: expected a number, got str",
     ),
     "setting given twice": (
         "train --features {F}/features.npy --tags {F}/tags.jsonl --out {W}/o --bits 8 "
@@ -141,7 +144,7 @@ MISTAKES = {
     ),
     "odd number of bits": (
         "train --features {F}/features.npy --tags {F}/tags.jsonl --out {W}/o --bits 12",
-        "bits must be a positive multiple of 8",
+        "bits: expected a multiple of 8",
     ),
     "resume and overwrite": (
         "train --features {F}/features.npy --tags {F}/tags.jsonl --out {W}/o --resume --overwrite",
@@ -166,14 +169,14 @@ MISTAKES = {
     "images of a preset given as a setting": (
         "train --set images={I}/images --tags {I}/tags.jsonl --out {W}/o --preset nuswide "
         "--image-size 64",
-        "crop_size must be at most image_size, 64, got 227",
+        "crop_size: expected at most image_size, 64, got 227",
     ),
     "missing codes": ("index {F}/run --codes {W}/none.npy --out {W}/o", "--codes: there is no"),
     "foreign codes": ("index {F}/run --codes {W}/foreign.npy --out {W}/o", "is not a .npy file"),
     "pickled codes": ("index {F}/run --codes {W}/pickle.npy --out {W}/o", "pickle"),
     "codes of objects": ("index {F}/run --codes {W}/objects.npy --out {W}/o", "Python objects"),
     "codes of more bytes": (
-        "index {F}/run --codes {W}/wide_codes.npy --out {W}/o", "uint8 of shape (N, 2); got",
+        "index {F}/run --codes {W}/wide_codes.npy --out {W}/o", "uint8 of shape (N, 2), got",
     ),
     "codes above 255": ("index {F}/run --codes {W}/int_codes.npy --out {W}/o", "got int64"),
     "ids twice": (
@@ -190,7 +193,7 @@ MISTAKES = {
     ),
     "unknown similarity": (
         "index {F}/run --codes {F}/run/codes.npy --out {W}/o --similarity dot",
-        "one of ip, l2, cosine, got 'dot'",
+        "one of 'ip', 'l2', 'cosine', got 'dot'",
     ),
     "missing index": ("search {F}/run --index {W}/none --words boat", "{W}/none"),
     "foreign index": ("search {F}/run --index {W}/foreign_db --words boat", "{W}/foreign_db"),
@@ -251,7 +254,7 @@ MISTAKES = {
         "evaluate {F}/run --labels {F}/labels.csv --out {W}/e --similarity dot", "got 'dot'",
     ),
     "tiny demo": ("demo --images 3 --out {W}/demo", "'--images'"),
-    "demo with odd bits": ("demo --bits 12 --out {W}/demo", "bits must be a positive multiple"),
+    "demo with odd bits": ("demo --bits 12 --out {W}/demo", "bits: expected a multiple"),
     "demo in no folder": ("demo --out {W}/none/demo", "no folder {W}/none to"),
     "unknown command": ("evaluat x", "(see wsdhq --help)"),
     "unknown option": ("search {F}/run --index {F}/db --word boat", "--word"),
@@ -319,12 +322,14 @@ def test_rows_that_do_not_fit_their_codes_are_refused(images, wsdhq, tmp_path):
         assert expected in outcome.err
 
 
-def _in_a_process(*arguments: object) -> subprocess.CompletedProcess[str]:
+def _in_a_process(
+    *arguments: object, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     root = Path(package.__file__).parents[1]
     code = f"import sys; sys.path.insert(0, {str(root)!r}); from wsdhq.cli import main; main()"
     return subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
-        capture_output=True, text=True, check=False,
+        capture_output=True, text=True, check=False, env=env,
     )  # fmt: skip
 
 
@@ -343,10 +348,73 @@ def test_without_the_packages_for_it_the_program_says_what_to_install(monkeypatc
 
     monkeypatch.setitem(sys.modules, "typer", None)
     monkeypatch.delitem(sys.modules, "wsdhq.cli.app", raising=False)
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    assert ended.value.code == 2
-    assert capsys.readouterr().err == (
-        "wsdhq: the command line needs the package 'typer', which is not installed: "
-        "pip install 'wsdhq[train]'\n"
+    for arguments, extra in ((["train", "--bits", "8"], "train"), (["bench"], "bench")):
+        monkeypatch.setattr(sys, "argv", ["wsdhq", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert ended.value.code == 2
+        assert capsys.readouterr().err == (
+            f"error: wsdhq {arguments[0]} needs the package 'typer', which is not installed: "
+            f"{install_command(extra)}\n"
+        )
+    # Help, version and a slip of the fingers need nothing.
+    for arguments, status, said in (
+        (["--help"], 0, f"The extra 'train':\n  {install_command('train')}"),
+        (["--version"], 0, "wsdhq "),
+        (["trian"], 2, "no command 'trian'; did you mean 'train'?"),
+    ):
+        monkeypatch.setattr(sys, "argv", ["wsdhq", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert ended.value.code == status
+        captured = capsys.readouterr()
+        assert said in captured.out + captured.err
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("file://{folder}", "pip install '{folder}[train]'"),
+        ("file://{folder}/none", "pip install 'wsdhq[train]'"),
+        ("https://example.org/x.whl", "pip install 'wsdhq[train]'"),
+        (None, "pip install 'wsdhq[train]'"),
+    ],
+)
+def test_an_extra_is_installed_from_where_the_package_came(monkeypatch, tmp_path, url, expected):
+    def read_text(name: str) -> str | None:
+        assert name == "direct_url.json"
+        return None if url is None else json.dumps({"url": url.format(folder=tmp_path)})
+
+    monkeypatch.setattr(
+        "importlib.metadata.distribution", lambda _: SimpleNamespace(read_text=read_text)
     )
+    assert install_command("train") == expected.format(folder=tmp_path)
+    if "none" not in (url or "none") and "{folder}" in (url or ""):
+        (tmp_path / "constraints.txt").write_text("")
+        tested = f"pip install -c {tmp_path}/constraints.txt '{tmp_path}[train]'"
+        assert install_command("train") == tested
+
+
+def test_a_shell_completes_commands_and_options(tmp_path):
+    def completed(line: str) -> list[str]:
+        words = line.split(" ")
+        environment = os.environ | {
+            "_WSDHQ_COMPLETE": "complete_bash",
+            "COMP_WORDS": line,
+            "COMP_CWORD": str(len(words) - 1),
+        }
+        return _in_a_process(env=environment).stdout.split()
+
+    assert completed("wsdhq e") == ["embed", "encode", "evaluate"]
+    assert completed("wsdhq train --ep") == ["--epochs"]
+
+
+def test_a_tilde_is_the_folder_of_the_user(features, wsdhq, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    shutil.copy(features / "features.npy", tmp_path / "f.npy")
+    wsdhq.done("encode", features.run, "--features=~/f.npy", "--out", "~/codes.npy")
+    np.testing.assert_array_equal(
+        np.load(tmp_path / "codes.npy"), np.load(features.run / "codes.npy")
+    )
+    outcome = wsdhq("train", "--tags=~/none.txt", "--out=~/run", "--set", "features=~/f.npy")
+    assert f"{tmp_path}/none.txt" in outcome.err

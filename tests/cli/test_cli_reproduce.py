@@ -102,8 +102,8 @@ def test_a_sweep_adds_its_points(data, wsdhq, monkeypatch):
     assert [(row["method"], row["parameter"], row["value"]) for row in found[:5]] == [
         ("WSDHQ", "gamma", "0.5"),
         ("WSDHQ", "gamma", "1.0"),
-        ("WSDHQ_2", "quantisation_weight", "0.0"),
-        ("WSDHQ", "quantisation_weight", "0.0001"),
+        ("WSDHQ_2", "quantization_weight", "0.0"),
+        ("WSDHQ", "quantization_weight", "0.0001"),
         ("WDHT", "", ""),
     ]
     assert found[2]["map"] == ""
@@ -174,7 +174,7 @@ def test_the_list_names_every_row(data, wsdhq):
     outcome = wsdhq.done("reproduce", "table2", "--list")
     for name in rows_of("table2"):
         assert name in outcome.out
-    for words in ("num_neighbours=0 radius=0.0", "num_negatives=none", "normalise=false",
+    for words in ("num_neighbours=0 radius=0.0", "num_negatives=none", "normalize=false",
                   "features or images, tags", "arXiv:2404.04998", "of this project"):  # fmt: skip
         assert words in outcome.out
     everything = wsdhq.done("reproduce", "--list").out
@@ -204,9 +204,9 @@ MISTAKES = {
     "odd bits": ("table1 {D} --bits 8,12", "--bits: expected multiples of 8 up to 512"),
     "two widths": ("fig3 {D} --bits 8,16", "--bits: fig3 is drawn for one width, got 8,16"),
     "no seeds": ("table1 {D} --seeds 0", "'--seeds'"),
-    "unknown setting": ("table1 {D} --set gama=1", "--set: there is no setting 'gama'; known: "),
+    "unknown setting": ("table1 {D} --set gama=1", "got 'gama'; did you mean 'gamma'?"),
     "decided setting": ("table1 {D} --set bits=8", "--set: bits is given twice, or by an option"),
-    "bad setting": ("table1 {D} --set gamma=-1", "--set: gamma must be above 0"),
+    "bad setting": ("table1 {D} --set gamma=-1", "--set: gamma: expected a number above 0"),
     "no pair": ("table1 {D} --set gamma", "--set: expected NAME=VALUE, got 'gamma'"),
     "unknown option of the reader": ("table1 {D} --load what=1", "--load: the reader of folder: "),
     "seed of the reader": ("table1 {D} --load seed=1", "--load: seed is that of each repetition"),
@@ -217,7 +217,7 @@ MISTAKES = {
     "foreign weights": ("table1 {D} --backbone-weights {T}/data/features.npy", "features.npy"),
     "no such device": ("table1 {D} --device cuda:99", "device: torch "),
     "data set of a list": ("--list --dataset cifar", "--dataset: there is no data set 'cifar'"),
-    "bad device": ("table1 {D} --device tpu", "device must be 'cpu', 'cuda' or 'cuda:N'"),
+    "bad device": ("table1 {D} --device tpu", "device: expected 'cpu', 'cuda' or 'cuda:N'"),
     "out is a file": ("table1 {D} --out {T}/data/features.npy", "is a file, expected a folder"),
     "out in no folder": ("table1 {D} --out {T}/a/b", "--out: there is no folder {T}/a"),
 }  # fmt: skip

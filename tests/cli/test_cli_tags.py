@@ -79,16 +79,16 @@ def test_presets_and_variants_give_way_to_what_is_asked_for(features, wsdhq, tmp
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ("--preset mirflickr25k", {"loss": "adaptive_margin", "normalise": True, "gamma": 1.0}),
+        ("--preset mirflickr25k", {"loss": "adaptive_margin", "normalize": True, "gamma": 1.0}),
         (
             "--preset mirflickr25k --variant WSDHQ_N",
-            {"loss": "adaptive_margin", "normalise": False, "schedule": "halving", "dropout": 0.0},
+            {"loss": "adaptive_margin", "normalize": False, "schedule": "halving", "dropout": 0.0},
         ),
         (
             "--preset nuswide --variant wsdhq-2 --set num_train=60",
-            {"quantisation_weight": 0.0, "num_train": 60, "schedule": "halving"},
+            {"quantization_weight": 0.0, "num_train": 60, "schedule": "halving"},
         ),
-        ("--variant WSDHQ", {"loss": "adaptive_margin", "quantiser_metric": "semantic"}),
+        ("--variant WSDHQ", {"loss": "adaptive_margin", "quantizer_metric": "semantic"}),
         ("--variant WSDHQ --set whitening=0.25", {"loss": "adaptive_margin", "whitening": 0.25}),
         ("--variant no-neighbours", {"loss": "tag_softmax", "neighbour_weight": 0.0}),
         # Of a preset, the default takes what the data is, and not the paper's objective.

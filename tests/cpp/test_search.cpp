@@ -212,7 +212,7 @@ WSDHQ_CASE(a_filter_never_loses_a_vector_that_reaches_the_threshold) {
                     // On its bin's edge, which is where the bound is tight.
                     const float norm = has_norms ? edges[codes[m * kBlockSize + n]] : 0.0f;
                     scores[n] = query.score(similarity, sum, norm);
-                    WSDHQ_CHECK(!has_norms || query.most_score(similarity, sum, norm) >= scores[n]);
+                    WSDHQ_CHECK(!has_norms || query.max_score(similarity, sum, norm) >= scores[n]);
                 }
                 auto order = scores;
                 std::sort(order.begin(), order.end());

@@ -1,4 +1,4 @@
-// Blocks of a factorisation at every level of this machine against plain loops, to the bit.
+// Blocks of a factorization at every level of this machine against plain loops, to the bit.
 #include <algorithm>
 #include <cmath>
 #include <cstring>

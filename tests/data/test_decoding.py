@@ -109,12 +109,12 @@ def test_no_readable_image_at_all_is_an_error(tmp_path):
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [
-        ({"size": 0}, ValueError, "size must be at least 1, got 0"),
-        ({"size": 4.0}, TypeError, "size must be an integer, got 4.0"),
-        ({"threads": 0}, ValueError, "threads must be at least 1, got 0"),
-        ({"threads": "2"}, TypeError, "threads must be an integer"),
+        ({"size": 0}, ValueError, "size: expected at least 1, got 0"),
+        ({"size": 4.0}, TypeError, "size: expected an integer, got float"),
+        ({"threads": 0}, ValueError, "threads: expected at least 1, got 0"),
+        ({"threads": "2"}, TypeError, "threads: expected an integer"),
         ({"rows": [1]}, ValueError, r"rows\[0\] is 1: expected a row number from 0 to 0"),
-        ({"rows": [0.5]}, TypeError, "rows must hold integer"),
+        ({"rows": [0.5]}, TypeError, "rows: expected integer"),
     ],
 )
 def test_bad_arguments_are_named(tmp_path, options, error, words):
@@ -222,11 +222,15 @@ def read_only(shape):
 @pytest.mark.parametrize(
     ("out", "error", "words"),
     [
-        (np.zeros((2, 4, 4, 3)), TypeError, "out must be an array of uint8, got float64"),
-        ([[0]], TypeError, "out must be an array of uint8, got list"),
+        (np.zeros((2, 4, 4, 3)), TypeError, "out: expected an array of uint8, got float64"),
+        ([[0]], TypeError, "out: expected an array of uint8, got list"),
         (np.zeros((1, 4, 4, 3), np.uint8), ValueError, r"here \(2, 4, 4, 3\), got \(1, 4, 4, 3\)"),
         (np.zeros((2, 4, 4, 1), np.uint8), ValueError, r"here \(2, 4, 4, 3\), got \(2, 4, 4, 1\)"),
-        (read_only((2, 4, 4, 3)), ValueError, "out must be writable, got a read-only array"),
+        (
+            read_only((2, 4, 4, 3)),
+            ValueError,
+            "out: expected a writable array, got a read-only one",
+        ),
     ],
 )
 def test_arrays_that_cannot_be_filled_are_refused(tmp_path, out, error, words):

@@ -69,12 +69,12 @@ def test_other_shapes_are_refused(save, shape):
 
 @pytest.mark.parametrize("dtype", ["i4", "u1", "?", "c8", "U3", "M8[s]"])
 def test_other_dtypes_are_a_type_error(save, dtype):
-    with pytest.raises(TypeError, match="must be float16, float32 or float64, got"):
+    with pytest.raises(TypeError, match="expected float16, float32 or float64, got"):
         read_features(save(np.zeros((2, 3), dtype=dtype)))
 
 
 def test_long_double_is_a_type_error(save):
-    with pytest.raises(TypeError, match="must be float16, float32 or float64, got"):
+    with pytest.raises(TypeError, match="expected float16, float32 or float64, got"):
         read_features(save(np.zeros((2, 3), dtype=np.longdouble)))
 
 

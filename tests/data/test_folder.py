@@ -106,7 +106,7 @@ def test_split_follows_the_protocol(root):
     np.testing.assert_array_equal(data.database, database)
     np.testing.assert_array_equal(data.train, database)
     assert data.query.dtype == data.database.dtype == data.train.dtype == np.int64
-    with pytest.raises(ValueError, match=r"num_queries must be .* got 3"):
+    with pytest.raises(ValueError, match=r"num_queries: expected .* got 3"):
         load(root, num_queries=3)
 
 
@@ -118,7 +118,7 @@ def test_a_tenth_of_the_images_are_queries_by_default(root, monkeypatch):
     data = load(root)
     assert len(data.query) == 3
     assert len(data.database) == 36
-    monkeypatch.setattr("wsdhq.data.folder._MOST_QUERIES", 2)
+    monkeypatch.setattr("wsdhq.data.folder._MAX_QUERIES", 2)
     assert len(load(root).query) == 2
 
 
@@ -224,7 +224,9 @@ def test_groupings_are_kept_beside_their_join(root):
 
 def test_labels_that_join_to_equal_names_are_refused(root):
     (root / "labels.csv").write_text("a,a: b\nb: c,c\nb: c,c\nb: c,c\n")
-    with pytest.raises(ValueError, match=r"labels\.csv: label names must differ, .*'a: b: c'"):
+    with pytest.raises(
+        ValueError, match=r"labels\.csv: names: expected different ones, .*'a: b: c'"
+    ):
         load(root)
 
 
@@ -234,7 +236,7 @@ def test_training_rows_may_be_part_of_the_database(root):
     np.testing.assert_array_equal(data.query, query)
     np.testing.assert_array_equal(data.database, database)
     np.testing.assert_array_equal(data.train, train)
-    with pytest.raises(ValueError, match=r"num_train must be from 1 to .* got 3"):
+    with pytest.raises(ValueError, match=r"num_train: expected 1 to .* got 3"):
         load(root, num_queries=1, num_train=3)
 
 

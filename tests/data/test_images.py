@@ -302,7 +302,7 @@ def test_files_that_cannot_be_read(tmp_path, monkeypatch):
     for row, words in enumerate(["there is no file", "not a regular file", "not a regular file"]):
         with pytest.raises(UnreadableImage, match=words):
             images.open(row)
-    monkeypatch.setattr("wsdhq.data.images._LARGEST_FILE", 10)
+    monkeypatch.setattr("wsdhq.data.images._MAX_FILE", 10)
     with pytest.raises(UnreadableImage, match="bytes are more than the 10 of the largest file"):
         images.open(3)
 
@@ -321,7 +321,7 @@ def test_zip_entries_that_cannot_be_read(tmp_path, monkeypatch):
         assert images.open(1).getpixel((0, 0)) == (1, 2, 3)
         with pytest.raises(UnreadableImage, match="Bad magic number"):
             images.open(2)
-        monkeypatch.setattr("wsdhq.data.images._LARGEST_FILE", 10)
+        monkeypatch.setattr("wsdhq.data.images._MAX_FILE", 10)
         with pytest.raises(UnreadableImage, match="more than the 10 of the largest file"):
             images.open(1)
 
@@ -331,7 +331,7 @@ def test_zip_entries_that_cannot_be_read(tmp_path, monkeypatch):
 )
 def test_rows_outside_the_collection(tmp_path, row, error):
     write_folder(tmp_path, {"a.png": grey(1)})
-    with pytest.raises(error, match="row must be"):
+    with pytest.raises(error, match="row: expected"):
         open_images(tmp_path).open(row)
 
 

@@ -127,7 +127,7 @@ def test_table_mixing_names_and_numbers_is_groupings(write):
 
 
 def test_column_with_too_many_labels_is_refused(write, monkeypatch):
-    monkeypatch.setattr("wsdhq.data.labels._LARGEST_MATRIX", 99)
+    monkeypatch.setattr("wsdhq.data.labels._MAX_MATRIX", 99)
     rows = "".join(f"title {number},x\n" for number in range(10))
     with pytest.raises(ValueError, match="column 'title' holds 10 different labels in 10 rows"):
         read_labels(write("title,scene\n" + rows))
@@ -149,13 +149,13 @@ def test_array_is_one_grouping_named_by_column(tmp_path, dtype):
 @pytest.mark.parametrize(
     ("array", "error", "words"),
     [
-        (np.array([[0, 1], [1, 2]]), ValueError, r"must be 0 or 1, but row 1, column 1 .* is 2"),
+        (np.array([[0, 1], [1, 2]]), ValueError, r"expected 0 or 1, but row 1, column 1 .* is 2"),
         (np.array([[0, -1]], dtype=np.int8), ValueError, "row 0, column 1 .* is -1"),
         (np.array([0, 1]), ValueError, r"shape \(images, labels\).* got \(2,\)"),
         (np.zeros((0, 3), dtype=int), ValueError, r"got \(0, 3\)"),
         (np.zeros((3, 0), dtype=int), ValueError, r"got \(3, 0\)"),
-        (np.zeros((2, 2)), TypeError, "must be integers or booleans, got float64"),
-        (np.array([["a"]]), TypeError, "must be integers or booleans, got str"),
+        (np.zeros((2, 2)), TypeError, "expected integers or booleans, got float64"),
+        (np.array([["a"]]), TypeError, "expected integers or booleans, got str"),
     ],
 )
 def test_bad_arrays_are_refused(tmp_path, array, error, words):
@@ -221,11 +221,11 @@ def test_grouping_is_found_by_name():
 
 def test_inconsistent_labels_cannot_be_made():
     matrix = np.zeros((2, 2), dtype=np.uint8)
-    with pytest.raises(TypeError, match="matrix must be uint8, got int64"):
+    with pytest.raises(TypeError, match="matrix: expected uint8, got int64"):
         Grouping(("x", "y"), matrix.astype(np.int64))
     with pytest.raises(ValueError, match=r"shape \(images, 1\).* got \(2, 2\)"):
         Grouping(("x",), matrix)
-    with pytest.raises(ValueError, match="label names must differ, but 'x' comes twice"):
+    with pytest.raises(ValueError, match="names: expected different ones, got 'x' twice"):
         Grouping(("x", "x"), matrix)
     with pytest.raises(ValueError, match="at least one grouping"):
         Labels({})
@@ -304,7 +304,7 @@ def test_names_of_an_arrays_columns_lie_beside_it(tmp_path):
     ("names", "words"),
     [
         ('{"a": ["x", "y"]}', r"labels\.json names 2 labels: expected 3, .* labels\.npy"),
-        ('{"a": ["x", "x", "y"]}', r"labels\.json: grouping 'a': label names must differ"),
+        ('{"a": ["x", "x", "y"]}', r"labels\.json: grouping 'a': names: expected different ones"),
         ('["x", "y", "z"]', r"labels\.json: expected an object that holds a list"),
         ('{"a": ["x", "y", 3]}', "expected an object that holds a list of label names"),
         ('{"a": "xyz"}', "expected an object that holds a list of label names"),

@@ -90,7 +90,7 @@ def test_labels_are_all_files_or_those_without_r1(root):
     assert "labels, annotation files without _r1: 24; the paper: 38, which differs" in data.summary
     data = load(root, num_labels=38, **OPTIONS)
     assert "labels, all annotation files: 38; the paper: 38" in data.summary
-    with pytest.raises(ValueError, match="num_labels must be 38 or 24, got 14"):
+    with pytest.raises(ValueError, match="num_labels: expected 38 or 24, got 14"):
         load(root, num_labels=14, **OPTIONS)
 
 
@@ -101,7 +101,7 @@ def test_database_is_the_training_set_unless_told_otherwise(root):
         np.testing.assert_array_equal(found, expected)
     np.testing.assert_array_equal(data.train, data.database)
     assert len(load(root, num_train=5, **OPTIONS).train) == 5
-    with pytest.raises(ValueError, match=r"num_queries must be .*\(24\).* got 2000"):
+    with pytest.raises(ValueError, match=r"num_queries: expected .*\(24\).* got 2000"):
         load(root, num_queries=2000)
 
 
@@ -132,9 +132,9 @@ def test_tags_of_the_vocabulary_or_all(root):
     assert {tag for tags in data.tags for tag in tags} == {"sky"}
     with pytest.raises(ValueError, match=r"common_tags\.txt: no tag is counted at least 900 times"):
         load(root, **OPTIONS | {"min_count": 900})
-    with pytest.raises(ValueError, match="vocabulary must be 'common' or 'all', got 'some'"):
+    with pytest.raises(ValueError, match="vocabulary: expected one of 'common', 'all', got 'some'"):
         load(root, vocabulary="some", **OPTIONS)
-    with pytest.raises(ValueError, match="min_count must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="min_count: expected at least 1, got 0"):
         load(root, **OPTIONS | {"min_count": 0})
 
 
@@ -272,9 +272,9 @@ def test_number_of_images_is_as_expected(root):
             "from the archive mirflickr25k",
         ):
             load(root, num_queries=6)
-    with pytest.raises(TypeError, match=r"expected_images must be an integer, got 9\.5"):
+    with pytest.raises(TypeError, match=r"expected_images: expected an integer, got float"):
         load(root, expected_images=9.5)
-    with pytest.raises(ValueError, match="expected_images must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="expected_images: expected at least 1, got 0"):
         load(root, expected_images=0)
 
 

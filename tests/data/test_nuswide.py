@@ -103,7 +103,9 @@ def test_vocabularies(root):
         ["cat"] if row % 3 == 0 else [] for row in ROWS
     ]
     assert load(root, vocabulary="all", **OPTIONS).tags == [tags_of(row) for row in ROWS]
-    with pytest.raises(ValueError, match="vocabulary must be 'final' or '1k' or 'all', got '5k'"):
+    with pytest.raises(
+        ValueError, match="vocabulary: expected one of 'final', '1k', 'all', got '5k'"
+    ):
         load(root, vocabulary="5k", **OPTIONS)
 
 
@@ -113,9 +115,9 @@ def test_split_is_the_papers_unless_told_otherwise(root):
         (data.query, data.database, data.train), split_collection(len(ROWS), 4, 5, 2)
     ):
         np.testing.assert_array_equal(ours, theirs)
-    with pytest.raises(ValueError, match=rf"num_queries must be .*\({len(ROWS)}\).* got 5000"):
+    with pytest.raises(ValueError, match=rf"num_queries: expected .*\({len(ROWS)}\).* got 5000"):
         load(root, num_concepts=3, num_queries=5000)
-    with pytest.raises(ValueError, match=r"num_train must be from 1 to .* got 10000"):
+    with pytest.raises(ValueError, match=r"num_train: expected 1 to .* got 10000"):
         load(root, num_concepts=3, num_queries=4, num_train=10_000)
 
 
@@ -189,7 +191,7 @@ def test_no_image_at_all_is_an_error_unless_none_is_asked_for(root):
     data = load(root, require_images=False, **OPTIONS)
     assert data.images == [root / "Flickr" / path_of(row) for row in ROWS]
     assert "images on disk: not looked for" in data.summary
-    with pytest.raises(TypeError, match="require_images must be True or False, got 'no'"):
+    with pytest.raises(TypeError, match="require_images: expected True or False, got 'no'"):
         load(root, require_images="no", **OPTIONS)
 
 
@@ -318,10 +320,10 @@ def test_wrong_lines_of_the_image_list_are_named(root, line):
 def test_number_of_concepts(root):
     for number in (0, 7):
         with pytest.raises(
-            ValueError, match=rf"num_concepts must be from 1 to 6, .*Concepts81\.txt, got {number}"
+            ValueError, match=rf"num_concepts: expected 1 to 6, .*Concepts81\.txt, got {number}"
         ):
             load(root, **OPTIONS | {"num_concepts": number})
-    with pytest.raises(TypeError, match="num_concepts must be an integer"):
+    with pytest.raises(TypeError, match="num_concepts: expected an integer"):
         load(root, **OPTIONS | {"num_concepts": "21"})
     write_lines(root / "ConceptsList" / "Concepts81.txt", [*CONCEPTS, "sky"])
     with pytest.raises(ValueError, match=r"Concepts81\.txt: the concept 'sky' comes twice"):

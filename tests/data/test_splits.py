@@ -29,10 +29,10 @@ def test_split_without_queries_keeps_all_rows_in_the_database():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((10, 10, 0), r"num_queries .* less than the number of rows \(10\).* got 10"),
-        ((10, -1, 0), "num_queries must be at least 0 .* got -1"),
-        ((0, 0, 0), "num_rows must be at least 1, got 0"),
-        ((10, 2, -3), "seed must not be negative, got -3"),
+        ((10, 10, 0), r"num_queries.* less than the number of rows \(10\).* got 10"),
+        ((10, -1, 0), "num_queries: expected at least 0 .* got -1"),
+        ((0, 0, 0), "num_rows: expected at least 1, got 0"),
+        ((10, 2, -3), "seed: expected at least 0, got -3"),
     ],
 )
 def test_split_names_the_argument_out_of_range(arguments, words):
@@ -43,10 +43,10 @@ def test_split_names_the_argument_out_of_range(arguments, words):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((10.0, 2, 0), "num_rows must be an integer, got 10.0 of type float"),
-        ((10, "2", 0), "num_queries must be an integer, got '2' of type str"),
-        ((10, True, 0), "num_queries must be an integer, got True"),
-        ((10, 2, None), "seed must be an integer, got None"),
+        ((10.0, 2, 0), "num_rows: expected an integer, got float"),
+        ((10, "2", 0), "num_queries: expected an integer, got str"),
+        ((10, True, 0), "num_queries: expected an integer, got bool"),
+        ((10, 2, None), "seed: expected an integer, got None"),
     ],
 )
 def test_split_names_the_argument_of_wrong_type(arguments, words):
@@ -67,7 +67,7 @@ def test_rows_are_returned_as_int64_in_their_order():
         ([0, 4], 4, ValueError, r"rows\[1\] is 4: expected a row number from 0 to 3"),
         ([-1], 4, ValueError, r"rows\[0\] is -1: expected a row number from 0 to 3"),
         ([0], 0, ValueError, r"rows\[0\] is 0, but there are no rows"),
-        ([[0]], 4, ValueError, r"one-dimensional, got shape \(1, 1\)"),
+        ([[0]], 4, ValueError, r"one dimension, got shape \(1, 1\)"),
         ([0.0], 4, TypeError, "integer row numbers, got dtype float64"),
         ([True], 4, TypeError, "integer row numbers, got dtype bool"),
     ],
@@ -108,13 +108,13 @@ def test_training_set_is_the_database_by_default():
 @pytest.mark.parametrize(
     ("arguments", "error", "words"),
     [
-        ((10, 2, 9), ValueError, r"num_train must be from 1 to .*\(8: 10 rows less 2 q.* got 9"),
-        ((10, 2, 0), ValueError, "num_train must be from 1 .* got 0"),
-        ((10, 2, 1.5), TypeError, "num_train must be an integer, got 1.5"),
-        ((10, 10, 1), ValueError, "num_queries must be .* got 10"),
-        ((0, 0, 1), ValueError, "num_rows must be at least 1, got 0"),
-        ((10, 2, 1, -1), ValueError, "seed must not be negative, got -1"),
-        ((10, True, 1), TypeError, "num_queries must be an integer, got True"),
+        ((10, 2, 9), ValueError, r"num_train: expected 1 to .*\(8: 10 rows less 2 q.* got 9"),
+        ((10, 2, 0), ValueError, "num_train: expected 1 .* got 0"),
+        ((10, 2, 1.5), TypeError, "num_train: expected an integer, got float"),
+        ((10, 10, 1), ValueError, "num_queries: expected .* got 10"),
+        ((0, 0, 1), ValueError, "num_rows: expected at least 1, got 0"),
+        ((10, 2, 1, -1), ValueError, "seed: expected at least 0, got -1"),
+        ((10, True, 1), TypeError, "num_queries: expected an integer, got bool"),
     ],
 )
 def test_collection_split_names_the_wrong_argument(arguments, error, words):

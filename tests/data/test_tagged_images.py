@@ -33,12 +33,12 @@ def test_consistent_parts_make_a_data_set():
 @pytest.mark.parametrize(
     ("changes", "error", "words"),
     [
-        ({"tags": [[]]}, ValueError, "tags must be of 2 images, got 1"),
-        ({"labels": np.ones((2, 1))}, TypeError, "labels must be uint8, got float64"),
+        ({"tags": [[]]}, ValueError, "tags: expected those of 2 images, got 1"),
+        ({"labels": np.ones((2, 1))}, TypeError, "labels: expected uint8, got float64"),
         ({"label_names": ()}, ValueError, r"here \(2, 0\), got \(2, 1\)"),
         ({"query": np.array([2])}, ValueError, r"query\[0\] is 2"),
         ({"database": np.array([-1])}, ValueError, r"database\[0\] is -1"),
-        ({"train": np.array([0.5])}, TypeError, "train must hold integer"),
+        ({"train": np.array([0.5])}, TypeError, "train: expected integer"),
     ],
 )
 def test_inconsistent_data_sets_cannot_be_made(changes, error, words):
@@ -68,7 +68,7 @@ def grouping(*names, rows=2):
     ],
 )
 def test_groupings_must_hold_the_labels(groupings):
-    with pytest.raises(ValueError, match=r"groupings \(.*\) must hold the labels, side by side"):
+    with pytest.raises(ValueError, match=r"groupings \(.*\): expected the labels, side by side"):
         tagged(groupings=groupings)
 
 
@@ -85,9 +85,9 @@ def test_features_have_a_row_for_each_image(tmp_path):
     np.save(path, np.ones((2, 3)))
     assert len(tagged(features=path)) == 2
     assert len(tagged(features=path, images=[])) == 2
-    with pytest.raises(ValueError, match="tags must be of 1 images, got 2"):
+    with pytest.raises(ValueError, match="tags: expected those of 1 images, got 2"):
         tagged(features=path, images=["a"])
-    with pytest.raises(ValueError, match="tags must be of 0 images, got 2"):
+    with pytest.raises(ValueError, match="tags: expected those of 0 images, got 2"):
         tagged(images=[])
     np.save(path, np.ones(2))
     with pytest.raises(ValueError, match=r"f\.npy: expected a row .* of shape \(2,\)"):

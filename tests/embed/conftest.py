@@ -118,7 +118,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
 
 @pytest.fixture(scope="session")
 def trained_as_paper(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
-    """As `trained`, with the paper's objective: jointly with the quantiser, in its metric."""
+    """As `trained`, with the paper's objective: jointly with the quantizer, in its metric."""
     from wsdhq.embed import train
 
     world = write_world(tmp_path_factory.mktemp("paper"), num_rows=180)

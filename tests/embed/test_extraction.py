@@ -78,7 +78,7 @@ def test_features_of_crops(pixels):
 
 @pytest.mark.parametrize("part", [1, 2, 3, 100])
 def test_features_of_a_collection_part_by_part(folder, pixels, part, monkeypatch):
-    monkeypatch.setattr(decoding, "_LARGEST_PART", part)
+    monkeypatch.setattr(decoding, "_MAX_PART", part)
     done = []
     with open_images(folder) as images:
         rows = extract_features(
@@ -141,15 +141,19 @@ def test_no_images_give_no_rows():
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"image_size": 0}, ValueError, "image_size must be at least 1, got 0"),
-        ({"crop_size": 11}, ValueError, "crop_size must be 1 .. image_size, 10, got 11"),
-        ({"crop_size": 0}, ValueError, "crop_size must be 1 .. image_size, 10, got 0"),
-        ({"batch_size": 0}, ValueError, "batch_size must be at least 1, got 0"),
-        ({"evaluation_crops": "five"}, ValueError, "evaluation_crops must be 'centre' or 'ten'"),
-        ({"image_size": 12}, ValueError, r"images must have shape \(N, 12, 12, 3\), got \(11, 10"),
+        ({"image_size": 0}, ValueError, "image_size: expected at least 1, got 0"),
+        ({"crop_size": 11}, ValueError, "crop_size: expected 1 to 10, got 11"),
+        ({"crop_size": 0}, ValueError, "crop_size: expected 1 to 10, got 0"),
+        ({"batch_size": 0}, ValueError, "batch_size: expected at least 1, got 0"),
+        (
+            {"evaluation_crops": "five"},
+            ValueError,
+            "evaluation_crops: expected one of 'centre', 'ten'",
+        ),
+        ({"image_size": 12}, ValueError, r"images: expected shape \(N, 12, 12, 3\), got \(11, 10"),
         ({"images": [1]}, TypeError, "an ImageCollection or a uint8 array, got list"),
         ({"images": np.zeros((1, 10, 10, 3))}, TypeError, "uint8 array, got float64"),
-        ({"backbone": len}, TypeError, r"backbone must be a torch\.nn\.Module"),
+        ({"backbone": len}, TypeError, r"backbone: expected a torch\.nn\.Module"),
     ],
 )
 def test_bad_input_is_named(pixels, changes, error, message):

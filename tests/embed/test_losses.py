@@ -157,7 +157,7 @@ def test_gradient_of_the_margin_loss_through_a_head():
     )
 
 
-def test_gradient_of_the_quantisation_loss():
+def test_gradient_of_the_quantization_loss():
     embeddings, sphere, _ = _problem(seed=4, batch=5, tags=9, dim=4)
     reconstructions = _problem(seed=5, batch=5, tags=9, dim=4)[0]
     embeddings.requires_grad_()
@@ -182,7 +182,7 @@ def test_no_gradient_reaches_reconstructions_sphere_or_metric():
     assert sphere.grad is None
 
 
-def test_quantisation_loss_equals_the_sum_over_tags():
+def test_quantization_loss_equals_the_sum_over_tags():
     for seed, (batch, tags, dim) in enumerate([(1, 1, 1), (4, 7, 3), (6, 2, 5)]):
         embeddings, sphere, _ = _problem(seed, batch, tags, dim)
         reconstructions = _problem(seed + 50, batch, tags, dim)[0]
@@ -208,11 +208,11 @@ def test_semantic_metric_is_the_sum_of_outer_products():
     ("change", "error", "message"),
     [
         ({"embeddings": torch.zeros(2, 3, dtype=torch.int64)}, TypeError, "embeddings.*int64"),
-        ({"embeddings": np.zeros((2, 3))}, TypeError, "embeddings must be.*ndarray"),
-        ({"embeddings": torch.zeros(3)}, ValueError, "embeddings must be two-dimensional"),
-        ({"sphere": torch.zeros(4, 5)}, ValueError, r"sphere must have 3 columns.*\(4, 5\)"),
-        ({"sphere": torch.zeros(4)}, ValueError, "sphere must be two-dimensional"),
-        ({"positives": torch.zeros(2, 4)}, TypeError, "positives must be a bool tensor.*float32"),
+        ({"embeddings": np.zeros((2, 3))}, TypeError, "embeddings: expected.*ndarray"),
+        ({"embeddings": torch.zeros(3)}, ValueError, "embeddings: expected two dimensions"),
+        ({"sphere": torch.zeros(4, 5)}, ValueError, r"sphere: expected 3 columns.*\(4, 5\)"),
+        ({"sphere": torch.zeros(4)}, ValueError, "sphere: expected two dimensions"),
+        ({"positives": torch.zeros(2, 4)}, TypeError, "positives: expected a bool tensor.*float32"),
         ({"positives": torch.zeros(4, 2).bool()}, ValueError, r"positives.*\(2, 4\).*\(4, 2\)"),
         ({"gamma": 0.0}, ValueError, "gamma"),
         ({"gamma": float("nan")}, ValueError, "gamma"),
@@ -233,12 +233,12 @@ def test_margin_loss_refuses(change, error, message):
     ("change", "error", "message"),
     [
         ({"reconstructions": torch.ones(2, 4)}, ValueError, r"reconstructions.*\(2, 3\)"),
-        ({"metric": torch.ones(4, 4)}, ValueError, r"metric must have shape.*\(3, 3\)"),
+        ({"metric": torch.ones(4, 4)}, ValueError, r"metric: expected shape.*\(3, 3\)"),
         ({"metric": torch.ones(3, 3).int()}, TypeError, "metric.*int32"),
         ({"reconstructions": None}, TypeError, "reconstructions.*NoneType"),
     ],
 )
-def test_quantisation_loss_refuses(change, error, message):
+def test_quantization_loss_refuses(change, error, message):
     arguments = {
         "embeddings": torch.ones(2, 3),
         "reconstructions": torch.ones(2, 3),
@@ -249,15 +249,15 @@ def test_quantisation_loss_refuses(change, error, message):
 
 
 def test_semantic_metric_refuses():
-    with pytest.raises(TypeError, match="sphere must be a floating-point"):
+    with pytest.raises(TypeError, match="sphere: expected a floating-point"):
         semantic_metric(np.ones((2, 3), dtype=np.int64))
-    with pytest.raises(ValueError, match=r"sphere must have shape.*\(3,\)"):
+    with pytest.raises(ValueError, match=r"sphere: expected shape.*\(3,\)"):
         semantic_metric(np.ones(3))
 
 
-@pytest.mark.parametrize("normalise", [True, False])
+@pytest.mark.parametrize("normalize", [True, False])
 @pytest.mark.parametrize("margin", [0.0, 0.2, 1.5])
-def test_batch_hinge_equals_plain_loops(margin, normalise):
+def test_batch_hinge_equals_plain_loops(margin, normalize):
     embeddings, sphere, positives = _problem(seed=3, batch=7, tags=6, dim=4)
     positives[2] = False
     rows = [row for row in range(7) if positives[row].any()]
@@ -265,11 +265,11 @@ def test_batch_hinge_equals_plain_loops(margin, normalise):
     means = {row: sphere[positives[row]].mean(dim=0) for row in rows}
     total = 0.0
     for n in rows:
-        r = embeddings[n] / (embeddings[n].norm() if normalise else 1.0)
+        r = embeddings[n] / (embeddings[n].norm() if normalize else 1.0)
         for j in rows:
             if j != n:
                 total += max(0.0, margin + float(means[j] @ r) - float(means[n] @ r))
-    loss = batch_hinge(embeddings, sphere, positives, margin, normalise=normalise)
+    loss = batch_hinge(embeddings, sphere, positives, margin, normalize=normalize)
     assert float(loss) == pytest.approx(total / (len(rows) * (len(rows) - 1)), rel=1e-12)
 
 
@@ -296,10 +296,10 @@ def test_batch_hinge_moves_an_image_towards_its_tags_and_away_from_those_of_othe
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"margin": -0.1}, ValueError, "margin must be .* at least 0, got -0.1"),
+        ({"margin": -0.1}, ValueError, "margin: expected at least 0, got -0.1"),
         ({"margin": float("nan")}, ValueError, "margin"),
-        ({"positives": torch.zeros(2, 4)}, TypeError, "positives must be a bool tensor.*float32"),
-        ({"sphere": torch.zeros(4, 5)}, ValueError, r"sphere must have 3 columns.*\(4, 5\)"),
+        ({"positives": torch.zeros(2, 4)}, TypeError, "positives: expected a bool tensor.*float32"),
+        ({"sphere": torch.zeros(4, 5)}, ValueError, r"sphere: expected 3 columns.*\(4, 5\)"),
     ],
 )
 @pytest.mark.parametrize("loss", [batch_hinge, fixed_cosine_margin])
@@ -328,7 +328,7 @@ def test_fixed_margin_equals_plain_loops(num_negatives):
     assert float(loss) == pytest.approx(total / pairs, rel=1e-12)
 
 
-def test_margin_loss_without_normalisation_takes_inner_products():
+def test_margin_loss_without_normalization_takes_inner_products():
     embeddings, sphere, positives = _problem(seed=6, batch=5, tags=7, dim=4)
     sphere = sphere * torch.linspace(0.3, 1.6, 7, dtype=torch.float64).unsqueeze(1)
     total, pairs = 0.0, 0
@@ -339,5 +339,5 @@ def test_margin_loss_without_normalisation_takes_inner_products():
                     margin = max(0.0, 1 - float(sphere[i] @ sphere[j])) ** 2 / 2
                     total += max(0.0, margin - float(sphere[i] @ r) + float(sphere[j] @ r))
                     pairs += 1
-    loss = adaptive_cosine_margin(embeddings, sphere, positives, 2.0, None, normalise=False)
+    loss = adaptive_cosine_margin(embeddings, sphere, positives, 2.0, None, normalize=False)
     assert float(loss) == pytest.approx(total / pairs, rel=1e-12)

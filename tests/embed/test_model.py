@@ -121,7 +121,7 @@ def test_unreadable_images_stop_embed_and_are_told_by_embed_images(
 ):
     model, world = trained_on_images.model, trained_on_images.world
     # Parts of two images: the second part holds no image that can be read.
-    monkeypatch.setattr(decoding, "_LARGEST_PART", 2)
+    monkeypatch.setattr(decoding, "_MAX_PART", 2)
     paths = [world.folder / "images" / f"{row}.png" for row in range(6)]
     (tmp_path / "empty.png").write_bytes(b"")
     paths[2] = tmp_path / "empty.png"
@@ -143,7 +143,7 @@ def test_unreadable_images_stop_embed_and_are_told_by_embed_images(
     [
         (np.zeros((2, 8, 8, 3), np.uint8), ValueError, r"\(N, 16, 16, 3\), got \(2, 8, 8, 3\)"),
         (np.zeros((2, 3, 16, 16), np.uint8), ValueError, r"\(N, 16, 16, 3\)"),
-        (np.zeros((2, 16, 16, 3), np.float32), TypeError, "images must be uint8, got float32"),
+        (np.zeros((2, 16, 16, 3), np.float32), TypeError, "images: expected uint8, got float32"),
     ],
 )
 def test_a_model_of_images_refuses(trained_on_images, data, error, message):
@@ -238,7 +238,7 @@ def test_the_metric_of_a_run_is_that_of_its_file_whatever_its_settings_say(
     """Settings from before there was a choice do not name the metric."""
     folder = shutil.copytree(trained_as_paper.config.out, tmp_path / "copy")
     lines = (folder / "config.toml").read_text().splitlines(keepends=True)
-    kept = [line for line in lines if not line.startswith("quantiser_metric")]
+    kept = [line for line in lines if not line.startswith("quantizer_metric")]
     assert len(kept) == len(lines) - 1
     (folder / "config.toml").write_text("".join(kept))
     metric = load_file(folder / "model.safetensors")["metric"]

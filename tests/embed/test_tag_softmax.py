@@ -289,20 +289,23 @@ NUMBERS = [0.0, -1.0, math.nan, math.inf]
         (
             {"embeddings": torch.zeros(2, 3, dtype=torch.int64)},
             TypeError,
-            "embeddings must be a floating-point tensor, got Tensor of torch.int64",
+            "embeddings: expected a floating-point tensor, got Tensor of torch.int64",
         ),
-        ({"embeddings": np.zeros((2, 3))}, TypeError, "embeddings must be .* ndarray of float64"),
-        ({"embeddings": torch.zeros(3)}, ValueError, r"embeddings must be two-dim.* \(3,\)"),
-        ({"tag_vectors": None}, TypeError, "tag_vectors must be .* got NoneType"),
-        ({"tag_vectors": torch.ones(4)}, ValueError, "tag_vectors must be two-dimensional"),
-        ({"tag_vectors": torch.ones(4, 5)}, ValueError, r"tag_vectors must have 3 columns.*4, 5"),
+        ({"embeddings": np.zeros((2, 3))}, TypeError, "embeddings: expected .* ndarray of float64"),
+        ({"embeddings": torch.zeros(3)}, ValueError, r"embeddings: expected two dim.* \(3,\)"),
+        ({"tag_vectors": None}, TypeError, "tag_vectors: expected .* got NoneType"),
+        ({"tag_vectors": torch.ones(4)}, ValueError, "tag_vectors: expected two dimensions"),
+        ({"tag_vectors": torch.ones(4, 5)}, ValueError, r"tag_vectors: expected 3 columns.*4, 5"),
         (
             {"tag_vectors": torch.ones(4, 3).double()},
             TypeError,
-            "tag_vectors must be torch.float32, as embeddings, got Tensor of torch.float64",
+            "tag_vectors: expected torch.float32, as embeddings, got Tensor of torch.float64",
         ),
     ]
-    + [({"temperature": x}, ValueError, f"temperature must be a finite .* {x}") for x in NUMBERS],
+    + [
+        ({"temperature": x}, ValueError, f"temperature: expected a .*number.*, got {x}")
+        for x in NUMBERS
+    ],
 )
 def test_log_probabilities_refuse(change, error, message):
     usual = {"embeddings": torch.ones(2, 3), "tag_vectors": torch.ones(4, 3), "temperature": 0.2}
@@ -314,19 +317,19 @@ def test_log_probabilities_refuse(change, error, message):
     ("change", "error", "message"),
     [
         ({"log_probabilities": torch.ones(2, 4).int()}, TypeError, "log_probabilities.*int32"),
-        ({"log_probabilities": torch.ones(8)}, ValueError, "log_probabilities must be two-dim"),
-        ({"targets": torch.ones(2, 4).bool()}, TypeError, "targets must be a float.*torch.bool"),
-        ({"targets": [[1.0]]}, TypeError, "targets must be a floating-point tensor, got list"),
-        ({"targets": torch.ones(2, 4, 1)}, ValueError, "targets must be two-dimensional"),
+        ({"log_probabilities": torch.ones(8)}, ValueError, "log_probabilities: expected two dim"),
+        ({"targets": torch.ones(2, 4).bool()}, TypeError, "targets: expected a float.*torch.bool"),
+        ({"targets": [[1.0]]}, TypeError, "targets: expected a floating-point tensor, got list"),
+        ({"targets": torch.ones(2, 4, 1)}, ValueError, "targets: expected two dimensions"),
         (
             {"targets": torch.ones(4, 2)},
             ValueError,
-            r"targets must have the shape of log_probabilities, \(2, 4\), got \(4, 2\)",
+            r"targets: expected the shape of log_probabilities, \(2, 4\), got \(4, 2\)",
         ),
         (
             {"targets": torch.ones(2, 4).double()},
             TypeError,
-            "targets must be torch.float32, as log_probabilities, got Tensor of torch.float64",
+            "targets: expected torch.float32, as log_probabilities, got Tensor of torch.float64",
         ),
     ],
 )
@@ -340,25 +343,30 @@ def test_targets_that_do_not_fit_are_refused(change, error, message):
 
 @pytest.mark.parametrize("power", [-0.1, math.nan, math.inf])
 def test_powers_out_of_range_are_refused(power):
-    with pytest.raises(ValueError, match=f"power must be a finite number, at least 0, got {power}"):
+    with pytest.raises(
+        ValueError, match=f"power: expected (at least 0|a finite number), got {power}"
+    ):
         plausible_targets(torch.ones(2, 4), torch.ones(2, 4), power)
 
 
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"embeddings": torch.ones(2, 3).int()}, TypeError, "embeddings must be .*int32"),
-        ({"embeddings": torch.ones(3)}, ValueError, "embeddings must be two-dimensional"),
-        ({"tag_weights": torch.ones(2, 4).bool()}, TypeError, "tag_weights must be .*torch.bool"),
-        ({"tag_weights": torch.ones(2)}, ValueError, "tag_weights must be two-dimensional"),
+        ({"embeddings": torch.ones(2, 3).int()}, TypeError, "embeddings: expected .*int32"),
+        ({"embeddings": torch.ones(3)}, ValueError, "embeddings: expected two dimensions"),
+        ({"tag_weights": torch.ones(2, 4).bool()}, TypeError, "tag_weights: expected .*torch.bool"),
+        ({"tag_weights": torch.ones(2)}, ValueError, "tag_weights: expected two dimensions"),
         (
             {"tag_weights": torch.ones(3, 4)},
             ValueError,
-            r"tag_weights must have 2 rows, as embeddings have, got shape \(3, 4\)",
+            r"tag_weights: expected 2 rows, as embeddings have, got shape \(3, 4\)",
         ),
     ]
-    + [({"temperature": x}, ValueError, f"temperature must be a finite .* {x}") for x in NUMBERS]
-    + [({"power": x}, ValueError, f"power must be a finite .* above 0, got {x}") for x in NUMBERS],
+    + [
+        ({"temperature": x}, ValueError, f"temperature: expected a .*number.*, got {x}")
+        for x in NUMBERS
+    ]
+    + [({"power": x}, ValueError, f"power: expected a .*number.*, got {x}") for x in NUMBERS],
 )
 def test_neighbour_softmax_refuses(change, error, message):
     usual = {"embeddings": torch.ones(2, 3), "tag_weights": torch.ones(2, 4), "temperature": 0.2}

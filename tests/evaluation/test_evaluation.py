@@ -98,9 +98,9 @@ def test_a_ranking_cut_at_depth_k():
     assert cut.depths[-1] == 30
     at_cut = whole.recall[np.searchsorted(whole.depths, 30, side="right") - 1]
     assert cut.recall[-1] >= at_cut
-    with pytest.raises(ValueError, match=r"must reach depth min\(R, N\) = 31, not 30"):
+    with pytest.raises(ValueError, match=r"expected depth min\(R, N\) = 31, got 30"):
         evaluate_ranking(ranker(None, order[:, :30]), queries, database, 31)
-    with pytest.raises(ValueError, match=r"= 90, not 30"):
+    with pytest.raises(ValueError, match=r"= 90, got 30"):
         evaluate_ranking(ranker(None, order[:, :30]), queries, database, 5000)
 
 
@@ -175,7 +175,7 @@ def test_bad_rankings_are_refused():
     outside[6, 2] = 90
     with pytest.raises(ValueError, match="row 6 holds 90"):
         evaluate(None, outside, batch_size=4)
-    with pytest.raises(ValueError, match=r"queries 0 \.\. 10, not 4 rows"):
+    with pytest.raises(ValueError, match=r"queries 0 \.\. 10, got 4 rows"):
         evaluate(None, order[:4])
     rising = scores.copy()
     rising[9] = rising[9, ::-1]
@@ -185,9 +185,9 @@ def test_bad_rankings_are_refused():
     unknown[3, 0] = np.nan
     with pytest.raises(ValueError, match="query 3 breaks this"):
         evaluate(unknown, order)
-    with pytest.raises(ValueError, match="scores must have the shape of positions"):
+    with pytest.raises(ValueError, match="scores: expected the shape of positions"):
         evaluate(scores[:, 1:], order)
-    with pytest.raises(TypeError, match="positions must hold integers"):
+    with pytest.raises(TypeError, match="positions: expected integers"):
         evaluate(None, order.astype(float))
     with pytest.raises(ValueError, match=r"same depth in each batch: queries 6 \.\. 10 have 89"):
         evaluate_ranking(
@@ -202,17 +202,17 @@ def test_bad_rankings_are_refused():
 def test_bad_settings_are_refused():
     queries, database, scores, order = world(7)
     rank = ranker(scores, order)
-    with pytest.raises(ValueError, match="R must be at least 1"):
+    with pytest.raises(ValueError, match="R: expected at least 1"):
         evaluate_ranking(rank, queries, database, 0)
-    with pytest.raises(ValueError, match="points must be at least 1, not 0"):
+    with pytest.raises(ValueError, match="points: expected at least 1, got 0"):
         evaluate_ranking(rank, queries, database, points=(0, 1))
-    with pytest.raises(ValueError, match="batch_size must be at least 1"):
+    with pytest.raises(ValueError, match="batch_size: expected at least 1"):
         evaluate_ranking(rank, queries, database, batch_size=0)
-    with pytest.raises(ValueError, match="not 0 and 90 rows"):
+    with pytest.raises(ValueError, match="got 0 and 90 rows"):
         evaluate_ranking(rank, queries[:0], database)
     with pytest.raises(ValueError, match="at least one pair"):
         evaluate_groupings(rank, {})
-    with pytest.raises(ValueError, match=r"same images, not of sizes \[\(10, 90\), \(11, 90\)\]"):
+    with pytest.raises(ValueError, match=r"same images, got sizes \[\(10, 90\), \(11, 90\)\]"):
         evaluate_groupings(rank, {"a": (queries, database), "b": (queries[1:], database)})
 
 
@@ -245,17 +245,17 @@ def test_zeros_of_either_sign_are_equal():
 
 def test_bad_vectors_are_refused():
     good = np.ones((2, 3), dtype=np.float32)
-    with pytest.raises(TypeError, match="queries must hold floating-point numbers, not int64"):
+    with pytest.raises(TypeError, match="queries: expected floating-point numbers, got int64"):
         rank_by_inner_product(good.astype(np.int64), good)
-    with pytest.raises(ValueError, match="same dimension, not 3 and 2"):
+    with pytest.raises(ValueError, match="same dimension, got 3 and 2"):
         rank_by_inner_product(good, good[:, :2])
     bad = good.copy()
     bad[1, 0] = np.inf
-    with pytest.raises(ValueError, match="database must be finite: row 1 is not"):
+    with pytest.raises(ValueError, match="database: expected finite values, but row 1 is not"):
         rank_by_inner_product(good, bad)
     with pytest.raises(ValueError, match="two dimensions"):
         rank_by_inner_product(good[0], good)
-    with pytest.raises(ValueError, match="k must be at least 1"):
+    with pytest.raises(ValueError, match="k: expected at least 1"):
         rank_by_inner_product(good, good, 0)
 
 
@@ -270,7 +270,7 @@ def test_spread_queries_takes_good_and_bad_ones():
     assert spread_queries(values, 50).tolist() == [2, 4, 3, 5, 0]
     assert spread_queries(np.full(3, np.nan), 2).tolist() == []
     assert spread_queries(np.ones(4), 2).tolist() == [1, 3]
-    with pytest.raises(ValueError, match="count must be at least 1"):
+    with pytest.raises(ValueError, match="count: expected at least 1"):
         spread_queries(values, 0)
     with pytest.raises(ValueError, match="one dimension"):
         spread_queries(values[None], 1)
@@ -290,7 +290,7 @@ def test_an_index_is_ranked_batch_by_batch():
             found_scores, found = rank(start, stop)
             np.testing.assert_array_equal(found, positions[start:stop, :shown])
             np.testing.assert_array_equal(found_scores, scores[start:stop, :shown])
-    with pytest.raises(ValueError, match="k must be at least 1"):
+    with pytest.raises(ValueError, match="k: expected at least 1"):
         rank_by_index(index, queries, 0)
 
 
@@ -302,6 +302,6 @@ def test_labels_are_those_of_the_queries(num_labels):
     index.add_vectors(vectors)
     for rank in (rank_by_index(index, vectors[:11]), rank_by_inner_product(vectors[:11], vectors)):
         with pytest.raises(
-            ValueError, match=f"query_labels .* each of the 11 queries .*, not {num_labels}"
+            ValueError, match=f"query_labels.* each of the 11 queries .*, got {num_labels}"
         ):
             evaluate_ranking(rank, query_labels, np.ones((20, 3), bool), R=5)

@@ -130,17 +130,17 @@ def test_positions_outside_the_database_are_named(position):
 
 def test_bad_relevance_input_is_refused():
     labels = np.ones((2, 3), dtype=np.uint8)
-    with pytest.raises(TypeError, match="results must hold integers, not float64"):
+    with pytest.raises(TypeError, match="results: expected integers, got float64"):
         metrics.ranked_relevance(np.zeros((2, 1)), labels, labels)
-    with pytest.raises(ValueError, match="results must have two dimensions"):
+    with pytest.raises(ValueError, match="results: expected two dimensions"):
         metrics.ranked_relevance([0, 1], labels, labels)
     with pytest.raises(ValueError, match="query_labels has 2 rows, results has 1"):
         metrics.ranked_relevance([[0]], labels, labels)
-    with pytest.raises(TypeError, match="query_labels must be bool or 0/1 integers, not float32"):
+    with pytest.raises(TypeError, match="query_labels: expected bool or 0/1 integers, got float32"):
         metrics.ranked_relevance([[0], [0]], labels.astype(np.float32), labels)
-    with pytest.raises(ValueError, match="database_labels must hold 0 and 1 only: row 1 holds 2"):
+    with pytest.raises(ValueError, match="database_labels: expected 0 and 1 only: row 1 holds 2"):
         metrics.ranked_relevance([[0], [0]], labels, [[1, 0, 0], [0, 2, 0]])
-    with pytest.raises(ValueError, match="not 3 and 2 columns"):
+    with pytest.raises(ValueError, match="got 3 and 2 columns"):
         metrics.ranked_relevance([[0], [0]], labels, labels[:, :2])
 
 
@@ -207,25 +207,25 @@ def test_each_query_is_computed_alone_to_the_bit():
 
 
 def test_bad_average_precision_input_is_refused():
-    with pytest.raises(ValueError, match="R must be at least 1, not 0"):
+    with pytest.raises(ValueError, match="R: expected at least 1, got 0"):
         metrics.average_precision([[1]], 0)
-    with pytest.raises(TypeError, match="R must be an integer, not float"):
+    with pytest.raises(TypeError, match="R: expected an integer, got float"):
         metrics.average_precision([[1]], 2.0)
-    with pytest.raises(TypeError, match="relevance must be bool or 0/1 integers, not float64"):
+    with pytest.raises(TypeError, match="relevance: expected bool or 0/1 integers, got float64"):
         metrics.average_precision([[0.5]])
-    with pytest.raises(ValueError, match="relevance must hold 0 and 1 only"):
+    with pytest.raises(ValueError, match="relevance: expected 0 and 1 only"):
         metrics.average_precision([[3]])
-    with pytest.raises(ValueError, match=r"two dimensions, one row per query, not shape \(2,\)"):
+    with pytest.raises(ValueError, match=r"two dimensions, one row per query, got shape \(2,\)"):
         metrics.average_precision([True, False])
-    with pytest.raises(ValueError, match="not 'found'"):
+    with pytest.raises(ValueError, match="got 'found'"):
         metrics.average_precision([[1]], denominator="found")
     with pytest.raises(ValueError, match="needs num_relevant"):
         metrics.average_precision([[1]], denominator="all")
     with pytest.raises(ValueError, match="row 1 has 0, the ranking shows 1"):
         metrics.average_precision([[1], [1]], denominator="all", num_relevant=[1, 0])
-    with pytest.raises(ValueError, match=r"shape \(2,\), not \(1,\)"):
+    with pytest.raises(ValueError, match=r"shape \(2,\), got \(1,\)"):
         metrics.average_precision([[1], [1]], denominator="all", num_relevant=[1])
-    with pytest.raises(TypeError, match="num_relevant must hold integers"):
+    with pytest.raises(TypeError, match="num_relevant: expected integers"):
         metrics.average_precision([[1]], denominator="all", num_relevant=[1.0])
 
 
@@ -296,13 +296,15 @@ def test_a_large_group_of_ties_across_the_cut_stays_accurate():
 
 
 def test_bad_scores_are_refused():
-    with pytest.raises(ValueError, match="scores must not increase along a row: row 1 does"):
+    with pytest.raises(
+        ValueError, match="scores: expected no increase along a row, but row 1 has one"
+    ):
         metrics.tie_averaged_average_precision([[2, 1], [1, 2]], [[1, 0], [0, 1]])
-    with pytest.raises(ValueError, match="scores must not hold nan: row 0 does"):
+    with pytest.raises(ValueError, match="scores: expected no nan, got one in row 0"):
         metrics.tie_averaged_average_precision([[1.0, np.nan]], [[1, 0]])
-    with pytest.raises(ValueError, match=r"shape of relevance, \(1, 2\), not \(1, 3\)"):
+    with pytest.raises(ValueError, match=r"shape of relevance, \(1, 2\), got \(1, 3\)"):
         metrics.tie_averaged_average_precision([[3, 2, 1]], [[1, 0]])
-    with pytest.raises(TypeError, match="scores must hold real numbers"):
+    with pytest.raises(TypeError, match="scores: expected real numbers"):
         metrics.tie_averaged_average_precision([["b", "a"]], [[1, 0]])
 
 
@@ -324,11 +326,11 @@ def test_precision_at_agrees_with_loops(seed):
 
 
 def test_bad_depths_are_refused():
-    with pytest.raises(ValueError, match="n must be at least 1, not 0"):
+    with pytest.raises(ValueError, match="n: expected at least 1, got 0"):
         metrics.precision_at([[1]], [1, 0])
-    with pytest.raises(TypeError, match="n must be an integer, not float"):
+    with pytest.raises(TypeError, match="n: expected an integer, got float"):
         metrics.precision_at([[1]], 1.5)
-    with pytest.raises(TypeError, match="n must be an integer, not bool"):
+    with pytest.raises(TypeError, match="n: expected an integer, got bool"):
         metrics.precision_at([[1]], True)
     assert math.isnan(metrics.precision_at(np.zeros((0, 2), dtype=bool), 1))
 
@@ -364,7 +366,9 @@ def test_precision_recall_without_relevant_images_is_nan():
 
 
 def test_bad_precision_recall_input_is_refused():
-    with pytest.raises(ValueError, match="depths must be within the 2 results of relevance, not 3"):
+    with pytest.raises(
+        ValueError, match="depths: expected at most 2, the results of relevance, got 3"
+    ):
         metrics.precision_recall([[1, 0]], [1], depths=[1, 3])
     with pytest.raises(ValueError, match="row 0 has 1, the ranking shows 2"):
         metrics.precision_recall([[1, 1]], [1])
@@ -392,11 +396,11 @@ def test_recall_at_never_matches_a_missing_result_with_a_missing_neighbour():
 
 
 def test_bad_recall_input_is_refused():
-    with pytest.raises(ValueError, match="not 1 and 2"):
+    with pytest.raises(ValueError, match="got 1 and 2"):
         metrics.recall_at([[1]], [[1], [2]], 1)
-    with pytest.raises(TypeError, match="found_ids must hold integers"):
+    with pytest.raises(TypeError, match="found_ids: expected integers"):
         metrics.recall_at([[1.0]], [[1]], 1)
-    with pytest.raises(ValueError, match="k must be at least 1"):
+    with pytest.raises(ValueError, match="k: expected at least 1"):
         metrics.recall_at([[1]], [[1]], 0)
 
 

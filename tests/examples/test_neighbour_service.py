@@ -356,7 +356,10 @@ def test_nothing_else_of_wsdhq_and_no_torch_is_loaded():
     printed = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment(), timeout=60
     )
-    assert printed.stdout.splitlines() == ["_core _files _temporary quant", "False"], printed.stderr
+    assert printed.stdout.splitlines() == [
+        "_arguments _core _files _progress _temporary quant",
+        "False",
+    ], printed.stderr
 
 
 def test_it_depends_on_wsdhq_alone():

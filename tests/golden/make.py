@@ -18,7 +18,7 @@ NUM_VECTORS = 700  # a whole block, and a part of one
 
 
 def main() -> None:
-    """Write a quantiser and an index of each similarity, and what they answer."""
+    """Write a quantizer and an index of each similarity, and what they answer."""
     expected_path = FOLDER / "expected.json"
     expected = json.loads(expected_path.read_text()) if expected_path.exists() else {}
     generator = np.random.default_rng(2026)

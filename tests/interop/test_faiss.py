@@ -122,7 +122,7 @@ def test_numbers_of_lists_of_no_byte_one_and_two(similarity, nlist):
 @pytest.mark.parametrize("centroids", [None, PROBLEM.X[:7]], ids=["flat", "inverted"])
 @pytest.mark.parametrize("similarity", ["ip", "l2"])
 def test_codebooks_are_those_of_the_codes(similarity, centroids):
-    # A quantiser that is fitted again is no longer that of the index.
+    # A quantizer that is fitted again is no longer that of the index.
     quantizer = AdditiveQuantizer.from_codebooks(PROBLEM.codebooks, iterations=0, threads=1)
     index = AQDIndex(quantizer, similarity)
     index.add(PROBLEM.codes)

@@ -1,4 +1,4 @@
-"""The quantiser as a transformer of scikit-learn: its own checks, and what users do with it."""
+"""The quantizer as a transformer of scikit-learn: its own checks, and what users do with it."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_settings_that_change_after_fit_leave_the_codebooks_alone() -> None:
     np.testing.assert_array_equal(q.decode(codes), rebuilt)
     assert q.distortion(X, codes) == -q.score(X)
     assert q.fit(X).codebooks.shape == (5, 3, 6)
-    # A metric counts at once, as it does for a quantiser made with it.
+    # A metric counts at once, as it does for a quantizer made with it.
     metric = np.diag([1, 1, 100, 1, 1, 1]).astype(np.float32)
     q.metric = metric
     expected = AdditiveQuantizer.from_codebooks(q.codebooks, metric, **CHEAP).encode(X)

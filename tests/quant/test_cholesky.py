@@ -1,4 +1,4 @@
-"""The blocked factorisation against NumPy's, whatever the size and the number of threads."""
+"""The blocked factorization against NumPy's, whatever the size and the number of threads."""
 
 from __future__ import annotations
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import oracle
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import oracle
 from wsdhq import _core
 from wsdhq.quant import CodeStatistics, simd_levels, statistics
-from wsdhq.quant.arrays import validation
+from wsdhq.quant.arrays import codes as codes_module
+from wsdhq.quant.arrays import vectors as vectors_module
 
 SHAPES = st.tuples(
     st.integers(0, 40), st.integers(1, 21), st.integers(1, 4), st.sampled_from([1, 2, 5, 16, 31])
@@ -305,7 +306,8 @@ def test_an_interrupted_update_adds_all_vectors_or_none(
     codes = rng.integers(0, 7, (900, 3), dtype=np.uint8)
     once = CodeStatistics(3, 7, 5).update(X, codes)
     monkeypatch.setattr(statistics, "_QUICK", 10**9 if quick else 0)
-    monkeypatch.setattr(validation, "rows_per_chunk", lambda _: 400)
+    for module in (codes_module, vectors_module):
+        monkeypatch.setattr(module, "rows_per_chunk", lambda _: 400)
     real, calls = _core.update_histogram, []
 
     def interrupted(*arguments: Any, **more: Any) -> None:

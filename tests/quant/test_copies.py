@@ -1,4 +1,4 @@
-"""Pickles and copies: of quantisers, statistics and indexes, also in another process."""
+"""Pickles and copies: of quantizers, statistics and indexes, also in another process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A code is a function of the vector, the quantiser and the settings, and of nothing else."""
+"""A code is a function of the vector, the quantizer and the settings, and of nothing else."""
 
 from __future__ import annotations
 

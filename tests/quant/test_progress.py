@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 
 from wsdhq import _core
-from wsdhq.quant import AdditiveQuantizer, CodeStatistics, icm_encode, progress
+from wsdhq import _progress as progress
+from wsdhq.quant import AdditiveQuantizer, CodeStatistics, icm_encode
+from wsdhq.quant import report as report_module
 
 X = np.random.default_rng(0).standard_normal((600, 8)).astype(np.float32)
 SETTINGS = {"num_codebooks": 3, "codebook_size": 16, "iterations": 4, "threads": 1}
@@ -42,6 +44,7 @@ def give(monkeypatch: pytest.MonkeyPatch, stream: object, stand_in: object = Non
         stderr=stream if stand_in is None else stand_in, __stderr__=stream, modules=sys.modules
     )
     monkeypatch.setattr(progress, "sys", seen)
+    monkeypatch.setattr(report_module, "sys", seen)
     monkeypatch.setenv("TERM", "xterm")
 
 
@@ -85,7 +88,7 @@ def impatient(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def no_handlers(monkeypatch: pytest.MonkeyPatch) -> None:
     """A program that never heard of logging; pytest has handlers of its own."""
-    monkeypatch.setattr(progress.logger, "propagate", False)
+    monkeypatch.setattr(report_module.logger, "propagate", False)
 
 
 def test_short_work_shows_nothing_on_a_terminal(terminal: Terminal) -> None:
@@ -184,7 +187,7 @@ def test_verbose_true_prints_what_fit_logs_where_no_handler_takes_it(
 ) -> None:
     stream = io.StringIO()
     give(monkeypatch, stream)
-    before = list(progress.logger.handlers)
+    before = list(report_module.logger.handlers)
     AdditiveQuantizer(**SETTINGS, verbose=True).fit(X)
     lines = [line.rsplit("\r")[-1] for line in stream.getvalue().splitlines()]
     told = [line for line in lines if line.startswith("wsdhq: fit: ")]
@@ -195,8 +198,8 @@ def test_verbose_true_prints_what_fit_logs_where_no_handler_takes_it(
     assert "distortion " in told[1]
     assert told[1].endswith(" s")
     # Nothing is left of it.
-    assert progress.logger.handlers == before
-    assert progress.logger.level == logging.NOTSET
+    assert report_module.logger.handlers == before
+    assert report_module.logger.level == logging.NOTSET
 
 
 def test_verbose_true_prints_nothing_twice(
@@ -281,7 +284,8 @@ import io, sys, types
 shell = types.SimpleNamespace(config={"IPKernelApp": {}})
 sys.modules["IPython"] = types.SimpleNamespace(get_ipython=lambda: shell)
 import numpy as np
-from wsdhq.quant import AdditiveQuantizer, progress
+from wsdhq import _progress as progress
+from wsdhq.quant import AdditiveQuantizer
 progress.SHOWN_AFTER = 0.0
 sys.stderr = io.StringIO()
 q = AdditiveQuantizer.from_codebooks(np.eye(8, dtype=np.float32)[None])

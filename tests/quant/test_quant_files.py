@@ -1,4 +1,4 @@
-"""Files of quantisers and indexes: whole round trips, and every way a file can be wrong."""
+"""Files of quantizers and indexes: whole round trips, and every way a file can be wrong."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ def test_files_of_one_kind_are_foreign_to_the_other(tmp_path: Path, mmap: bool) 
 @pytest.mark.parametrize("mmap", [True, False])
 def test_a_truncated_file_is_refused_by_name(tmp_path: Path, kind: str, mmap: bool) -> None:
     if kind == "quantizer" and mmap:
-        pytest.skip("quantisers are not mapped")
+        pytest.skip("quantizers are not mapped")
     SAVERS[kind](tmp_path / "whole")
     whole = (tmp_path / "whole").read_bytes()
     path = tmp_path / "cut.wsdhq"

@@ -1,4 +1,4 @@
-"""Fitting: what the alternating optimisation promises about its result and its history."""
+"""Fitting: what the alternating optimization promises about its result and its history."""
 
 from __future__ import annotations
 

@@ -148,11 +148,11 @@ def test_threads_change_no_result(name: str) -> None:
 @pytest.mark.parametrize(
     ("threads", "error", "message"),
     [
-        (0, ValueError, "threads: expected at least 1, or None for all cores, got 0"),
-        (-1, ValueError, "threads: expected at least 1, or None for all cores, got -1"),
-        (1.5, TypeError, "threads: expected an integer or None, got float"),
-        (True, TypeError, "threads: expected an integer or None, got bool"),
-        ("2", TypeError, "threads: expected an integer or None, got str"),
+        (0, ValueError, "threads: expected at least 1, got 0"),
+        (-1, ValueError, "threads: expected at least 1, got -1"),
+        (1.5, TypeError, "threads: expected an integer, got float"),
+        (True, TypeError, "threads: expected an integer, got bool"),
+        ("2", TypeError, "threads: expected an integer, got str"),
     ],
 )
 @pytest.mark.parametrize("name", CALLS)

@@ -536,7 +536,7 @@ def test_the_last_method_is_the_main_one_unless_told():
 
 
 def test_bad_training_curves_are_refused():
-    with pytest.raises(ValueError, match="'loss' must be equally long, not 2 and 1"):
+    with pytest.raises(ValueError, match="'loss': expected equal lengths, got 2 and 1"):
         TrainingCurve("loss", [1, 2], [1])
-    with pytest.raises(ValueError, match="'loss' must be finite"):
+    with pytest.raises(ValueError, match="'loss': expected finite values"):
         TrainingCurve("loss", [1, 2], [1, float("inf")])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from reproduction import (
     TINY,
     CountedMethod,
@@ -13,7 +14,6 @@ from reproduction import (
     install_stand_ins,
     write_features,
 )
-
 from wsdhq.reproduce.inputs.dataset import Source
 from wsdhq.reproduce.methods import Work
 

@@ -12,14 +12,14 @@ from wsdhq.reproduce.cells import Cell, CellStore
 from wsdhq.reproduce.identity import checksum, differences, file_checksum, noted
 
 CELL = Cell("WSDHQ", 32, 0)
-POINT = Cell("WSDHQ", 32, 1, (("quantisation_weight", 1e-5),))
+POINT = Cell("WSDHQ", 32, 1, (("quantization_weight", 1e-5),))
 
 
 def test_a_cell_has_a_readable_name_of_its_own():
     assert CELL.title == "WSDHQ 32 bits seed 0"
     assert CELL.file_stem == "WSDHQ-32bits-seed0"
-    assert POINT.title == "WSDHQ 32 bits seed 1, quantisation_weight 1e-05"
-    assert POINT.file_stem == "WSDHQ-32bits-seed1-quantisation_weight=1e-05"
+    assert POINT.title == "WSDHQ 32 bits seed 1, quantization_weight 1e-05"
+    assert POINT.file_stem == "WSDHQ-32bits-seed1-quantization_weight=1e-05"
     assert Cell("no relaxation", 8, 2).file_stem == "no-relaxation-8bits-seed2"
     assert Cell("WSDHQ", 32, 0, (("gamma", 0.3),)).file_stem.endswith("-gamma=0.3")
 
@@ -60,7 +60,7 @@ def test_parts_of_another_type_and_files_of_other_cells_are_refused(made_up, tmp
     store.write(made_up.result(CELL))
     content = json.loads(store.path(CELL).read_text())
     store.path(CELL).write_text(json.dumps(content | {"results": 3}))
-    with pytest.raises(ValueError, match="results must be an object, got 3"):
+    with pytest.raises(ValueError, match="results: expected an object, got 3"):
         store.read(CELL)
     store.path(POINT).write_text(json.dumps(content))
     with pytest.raises(ValueError, match="is of WSDHQ 32 bits seed 0, expected WSDHQ 32 bits s"):
@@ -70,14 +70,14 @@ def test_parts_of_another_type_and_files_of_other_cells_are_refused(made_up, tmp
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"results": {}}, "results must hold the figures by some labels, got none"),
+        ({"results": {}}, "results: expected the figures by some labels, got none"),
         ({"results": {"kind": 1}}, "is not the result of a cell"),
         ({"results": {"kind": {"map": 0.5}}}, "no 'precision_at'"),
-        ({"map": "x"}, "results of kind: map must be a number, got 'x'"),
-        ({"precision_at": {"1": [1]}}, "results of kind: precision_at 1 must be a number"),
+        ({"map": "x"}, "results of kind: map: expected a number, got 'x'"),
+        ({"precision_at": {"1": [1]}}, "results of kind: precision_at 1: expected a number"),
         ({"precision_at": {"one": 1}}, "is not the result of a cell: invalid literal"),
-        ({"recall": [0.5]}, "results of kind: depths, recall and precision must be of one length"),
-        ({"recall": ["a"] * 4}, "results of kind: the curve must be a number, got 'a'"),
+        ({"recall": [0.5]}, "results of kind: depths, recall and precision: expected one length"),
+        ({"recall": ["a"] * 4}, "results of kind: the curve: expected a number, got 'a'"),
         ({"seconds": {}}, "no 'fit'"),
         ({"counts": {}}, "no 'unreadable'"),
     ],

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from reproduction import small_set, write_images
 
+from reproduction import small_set, write_images
 from wsdhq.data import open_images, read_tags
 from wsdhq.embed.tags.word_vectors import load_word_vectors
 from wsdhq.reproduce import Listener
@@ -280,7 +280,7 @@ def test_labels_that_no_image_carries_are_an_error(source, loader):
 def test_features_are_computed_once_for_all_seeds(source, loader):
     lines = []
     from_images(source, loader)
-    source.listener = Listener(tell=lines.append)
+    source.listener = Listener(log=lines.append)
     source.settings = {**source.settings, "crop_size": 16, "evaluation_crops": "ten"}
     first, second = source.materials(0), source.materials(1)
     rows = np.arange(150)

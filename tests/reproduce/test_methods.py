@@ -7,8 +7,8 @@ import logging
 
 import numpy as np
 import pytest
-from reproduction import TINY, DeepTagHash, SignHash, write_images
 
+from reproduction import TINY, DeepTagHash, SignHash, write_images
 from wsdhq.data import read_tags
 from wsdhq.embed import TrainConfig, TrainedModel, train
 from wsdhq.embed.config.variants import VARIANTS, variant_settings
@@ -216,7 +216,7 @@ def test_a_training_tells_the_log_warnings_only(source, work, caplog):
     logger = logging.getLogger("wsdhq.embed")
     with caplog.at_level(logging.INFO, "wsdhq"):
         embedding(source).compute(Cell("WSDHQ", 8, 0), source.materials(0), work)
-        # Lines of the quantiser are another log's, which the command line silences too.
+        # Lines of the quantizer are another log's, which the command line silences too.
         assert [record for record in caplog.records if record.name == "wsdhq.embed"] == []
         logger.info("after it, all is told again")
     assert "after it, all is told again" in caplog.text

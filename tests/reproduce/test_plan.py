@@ -54,7 +54,7 @@ def test_figures_and_tables_share_cells():
 def test_a_sweep_goes_through_both_parameters_once():
     points = sweep_points({})
     assert [p.value for p in points if p.parameter == "gamma"] == [0.3, 0.5, 0.7, 1, 2, 3, 4]
-    weights = [p for p in points if p.parameter == "quantisation_weight"]
+    weights = [p for p in points if p.parameter == "quantization_weight"]
     assert [p.value for p in weights] == [0, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1]
     assert (weights[0].method, weights[0].changes) == ("WSDHQ_2", ())
     assert [p.changes for p in points if p.value in (1.0, 1e-4)] == [(), ()]

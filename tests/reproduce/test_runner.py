@@ -66,7 +66,7 @@ def test_figures_are_those_of_an_evaluation_by_hand(source, method):
 
 def test_finished_cells_are_not_computed_again(source, method):
     lines = []
-    first = Job(source, method, listener=Listener(tell=lines.append)).run()
+    first = Job(source, method, listener=Listener(log=lines.append)).run()
     assert method.computed == list(CELLS)
     assert len(lines) == 4
     assert lines[0].startswith("[1/4] LSH 8 bits seed 0: .")
@@ -192,7 +192,7 @@ def test_a_figure_that_is_not_defined_says_why(source, method, loader):
     matrix[source.load("folder", source.root).query] = 0
     loader.changes["groupings"] = {"kind": replace(groupings["kind"], matrix=matrix)}
     plan = replace(PLAN, seeds=(0,), shown=CELLS[:1], wanted=CELLS[:1])
-    Job(source, method, plan, listener=Listener(tell=lines.append)).run()
+    Job(source, method, plan, listener=Listener(log=lines.append)).run()
     assert "LSH 8 bits seed 0: - kind, -: no query shares a label with the database" in lines[0]
 
 

@@ -149,14 +149,14 @@ def test_the_csv_of_a_sweep_has_every_point_and_the_rival(made_up):
     assert len(rows) == 7 + 6 + 1
     by_value = {(row["parameter"], float(row["value"] or 0)): row for row in rows}
     assert float(by_value["gamma", 2.0]["map"]) == pytest.approx(0.542 + 0.02)
-    assert by_value["gamma", 1.0]["map"] == by_value["quantisation_weight", 1e-4]["map"]
-    assert by_value["quantisation_weight", 0.0]["method"] == "WSDHQ_2"
+    assert by_value["gamma", 1.0]["map"] == by_value["quantization_weight", 1e-4]["map"]
+    assert by_value["quantization_weight", 0.0]["method"] == "WSDHQ_2"
     assert rows[-1]["method"] == "WDHT"
     assert rows[-1]["parameter"] == ""
     # The paper's tables have the point that is usual, the two-stage variant and the rival.
     assert by_value["gamma", 1.0]["map_paper"] == "0.772"
     assert by_value["gamma", 2.0]["map_paper"] == ""
-    assert by_value["quantisation_weight", 0.0]["map_paper"] == "0.747"
+    assert by_value["quantization_weight", 0.0]["map_paper"] == "0.747"
     assert rows[-1]["map_paper"] == "0.724"
 
 

@@ -40,8 +40,8 @@ def pool(maps):
     return result
 
 
-def normalise(maps, radius=2, alpha=2e-5, beta=0.75, bias=1.0):
-    """Local response normalisation over the channels within `radius`, one by one."""
+def normalize(maps, radius=2, alpha=2e-5, beta=0.75, bias=1.0):
+    """Local response normalization over the channels within `radius`, one by one."""
     result = np.empty(maps.shape)
     channels = maps.shape[2]
     for channel in range(channels):
@@ -63,7 +63,7 @@ def features(layers, image, norm_first=False):
     maps = image
     for name in ("conv1", "conv2"):
         maps = convolved(name, maps)
-        maps = pool(normalise(maps)) if norm_first else normalise(pool(maps))
+        maps = pool(normalize(maps)) if norm_first else normalize(pool(maps))
     for name in ("conv3", "conv4", "conv5"):
         maps = convolved(name, maps)
     hidden = pool(maps).reshape(-1)

@@ -66,15 +66,15 @@ def precision(model: Baseline, inputs: NDArray[Any], kinds: NDArray[np.int64]) -
 
 
 class TinyBackbone(nn.Module):
-    """One convolution with batch normalisation, and the mean over places."""
+    """One convolution with batch normalization, and the mean over places."""
 
     def __init__(self) -> None:
         super().__init__()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(1)
             self.convolution = nn.Conv2d(3, 6, kernel_size=3, stride=2)
-        self.normalisation = nn.BatchNorm2d(6)
+        self.normalization = nn.BatchNorm2d(6)
 
     def forward(self, images: Tensor) -> Tensor:
-        maps: Tensor = self.normalisation(self.convolution(images)).relu()
+        maps: Tensor = self.normalization(self.convolution(images)).relu()
         return maps.mean(dim=(2, 3))

@@ -1,8 +1,8 @@
-"""The slow NumPy truth of additive quantisation, written from its definitions alone.
+"""The slow NumPy truth of additive quantization, written from its definitions alone.
 
 Nothing here uses tables, expansions or float32: each function states the formula of the
 method in float64, at whatever cost, so that the compiled code can be compared with it.
-Section numbers are those of the method: 3 is the objective, 4 the alternating optimisation
+Section numbers are those of the method: 3 is the objective, 4 the alternating optimization
 (codes by iterated conditional modes, codebooks in closed form), 5 the search.
 
 Shapes: N vectors of dimension D, M codebooks of K codewords; X is (N, D), codebooks

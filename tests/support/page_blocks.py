@@ -15,7 +15,7 @@ KNOWN = (PYTHON, SHELL, TEXT)
 OUTPUT = "<!-- output -->"
 _SETUP = re.compile(r"<!-- setup\n(?P<code>.*?)\n-->", re.DOTALL)
 # Of what a reader does not see, a little is enough.
-MOST_SETUP_LINES = 6
+MAX_SETUP_LINES = 6
 
 
 class PageError(ValueError):
@@ -75,8 +75,8 @@ def _setup(page: Path, comment: str, line: int) -> list[Block]:
     if found is None:
         return []
     code = found["code"]
-    if code.count("\n") >= MOST_SETUP_LINES:
+    if code.count("\n") >= MAX_SETUP_LINES:
         raise PageError(
-            f"{page}, line {line}: expected at most {MOST_SETUP_LINES} hidden lines of setup"
+            f"{page}, line {line}: expected at most {MAX_SETUP_LINES} hidden lines of setup"
         )
     return [Block("setup", code, line + comment[: found.start("code")].count("\n"))]

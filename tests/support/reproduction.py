@@ -185,7 +185,7 @@ class DeepTagHash(SignHash):
 def install_stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put baselines and settings of a test in place of the real ones."""
     import wsdhq.baselines
-    from wsdhq.embed import presets
+    from wsdhq.embed.config import presets
 
     def baseline_class(name: str) -> type[SignHash]:
         return DeepTagHash if name in ("WDHT", "DeepBit") else SignHash

@@ -10,8 +10,8 @@ from wsdhq.embed import train
 
 MODEL_FILES = ("model.safetensors", "codes.npy", "tags.json")
 
-# What is learnt jointly with the quantiser, whose metric follows the tags as they move.
-JOINT = {"quantisation_weight": 0.1, "quantiser_metric": "semantic", "update_every": 2}
+# What is learnt jointly with the quantizer, whose metric follows the tags as they move.
+JOINT = {"quantization_weight": 0.1, "quantizer_metric": "semantic", "update_every": 2}
 
 
 def model_bytes(config) -> dict[str, bytes]:

@@ -1,4 +1,4 @@
-// Cholesky factorisation in blocks, for the codebook solve (method section 4) and for the check of
+// Cholesky factorization in blocks, for the codebook solve (method section 4) and for the check of
 // a metric. Our own, since a BLAS brings threads and buffers of its own: OpenBLAS asks for ever
 // where there is no memory for them.
 #pragma once
@@ -58,7 +58,7 @@ private:
     double entry(std::size_t row, std::size_t column) const;
     template <typename Number>
     void fill(const Number* matrix, const double* right, std::size_t column, std::size_t row);
-    std::size_t factorise_diagonal(std::size_t column, const double* diagonal);
+    std::size_t factorize_diagonal(std::size_t column, const double* diagonal);
 };
 
 }  // namespace wsdhq

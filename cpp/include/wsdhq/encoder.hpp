@@ -58,7 +58,7 @@ private:
     struct Workspace;
     // Starts, and what sweeps under the true codebooks make of them.
     void start_block(Chunk& chunk, std::size_t first, std::size_t last, bool warm,
-                     std::uint32_t most_sweeps, Workspace& work, const EncodeSettings& settings,
+                     std::uint32_t max_sweeps, Workspace& work, const EncodeSettings& settings,
                      const kernels::EncodeKernels& kernels) const;
     // One sweep of the relaxation, `relaxed` being under its tables.
     void relaxed_block(Chunk& chunk, std::size_t first, std::size_t last, BlockSweeps& relaxed,

@@ -75,7 +75,7 @@ public:
     static constexpr std::int32_t kPaddingCost = 1 << 30;
     // No cost, and no total of a beam, is above it; a total with padding always is.
     static constexpr std::int32_t kLargestCost = (1 << 29) - 1;
-    static constexpr std::size_t kMostCodebooks = 1024;
+    static constexpr std::size_t kMaxCodebooks = 1024;
 
     // U of vectors into (num_vectors, num_codebooks, padded_size). A vector that `fits` not is
     // taken as zero: its whole numbers say nothing.

@@ -25,7 +25,7 @@ double portable_log(double x) {
     return 2.0 * s * sum + exponent * 0.69314718055994531;
 }
 
-std::uint64_t mix(std::uint64_t value) {  // the finaliser of SplitMix64
+std::uint64_t mix(std::uint64_t value) {  // the finalizer of SplitMix64
     value ^= value >> 30;
     value *= 0xBF58476D1CE4E5B9ULL;
     value ^= value >> 27;

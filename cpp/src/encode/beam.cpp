@@ -26,10 +26,10 @@ namespace {
 template <typename Cost>
 class Beam final : public BeamSearch {
     static constexpr bool kNarrow = std::is_same_v<Cost, std::int16_t>;
-    static constexpr Cost kMost = std::numeric_limits<Cost>::max();
+    static constexpr Cost kMax = std::numeric_limits<Cost>::max();
     // What is above it may be padding, or a sum that met the end of the range.
     static constexpr Cost kLargest =
-        kNarrow ? kMost - 1 : static_cast<Cost>(EncodingTables::kLargestCost);
+        kNarrow ? kMax - 1 : static_cast<Cost>(EncodingTables::kLargestCost);
 
 public:
     Beam(const EncodingTables& tables, std::size_t width)
@@ -69,7 +69,7 @@ public:
                 // In 16 bits from the best of the beam on: only differences matter.
                 const std::int32_t cost = found_costs_[i];
                 totals_[i] = static_cast<Cost>(
-                    kNarrow ? std::min<std::int32_t>(cost - lowest_, kMost) : cost);
+                    kNarrow ? std::min<std::int32_t>(cost - lowest_, kMax) : cost);
             }
             codes_.swap(next_codes_);
             count_ = found_places_.size();
@@ -80,7 +80,7 @@ public:
     const std::uint8_t* take() override {
         const auto end = totals_.begin() + static_cast<std::ptrdiff_t>(count_);
         const auto best = std::min_element(totals_.begin(), end);
-        *best = kMost;
+        *best = kMax;
         return bytes_of(codes_, static_cast<std::size_t>(best - totals_.begin()));
     }
 
@@ -171,7 +171,7 @@ private:
     // all costs where the lanes are too few.
     Cost limit_for(std::size_t wanted, const kernels::EncodeKernels& kernels) const {
         if (lowest_ > kLargest) {
-            return kMost;
+            return kMax;
         }
         if (wanted == 1) {
             return lowest_;
@@ -205,7 +205,7 @@ private:
     void keep_best(std::size_t wanted, Cost limit, const kernels::EncodeKernels& kernels) {
         const std::size_t count = found_places_.size();
         while (found_costs_.size() % kernels::kLaneCount != 0) {
-            found_costs_.push_back(kMost);
+            found_costs_.push_back(kMax);
         }
         // The cost of the last to keep. Where it was found early, all at most that are kept.
         std::int64_t low = static_cast<std::int64_t>(lowest_) - 1;

@@ -22,7 +22,7 @@ constexpr std::uint32_t kFinalSweeps = 100;  // a bound for safety: sweeps end l
 // One in so many of a beam's codes is swept to its mode; the best end counts.
 constexpr std::uint32_t kBeamPerMode = 8;
 // Partial codes kept, at most, by a start in double: each costs M K D multiplications.
-constexpr std::uint32_t kMostExactWidth = 8;
+constexpr std::uint32_t kMaxExactWidth = 8;
 // Table look-ups of a vector's start from which on one asks between vectors whether to stop, and
 // not only between blocks: the clock is then nothing beside them.
 constexpr std::size_t kSlowStart = 1 << 18;
@@ -38,7 +38,7 @@ struct Encoder::Workspace {
           polls_between_vectors(of_caller && is_slow(tables, settings)),
           sweeps(tables, kBlock),
           beam(settings.beam_width > 0 ? BeamSearch::make(tables, settings.beam_width) : nullptr),
-          exact_start(tables, std::clamp(settings.beam_width, 1u, kMostExactWidth)),
+          exact_start(tables, std::clamp(settings.beam_width, 1u, kMaxExactWidth)),
           orders(settings.seed, tables.num_codebooks()),
           centred(kBlock * tables.dim()),
           perturbed(kBlock * tables.dim()),
@@ -123,7 +123,7 @@ Encoder::Encoder(CodebooksView codebooks, const float* metric, const kernels::Ke
       deviation_(noise_deviation(centred_)) {}
 
 void Encoder::start_block(Chunk& chunk, std::size_t first, std::size_t last, bool warm,
-                          std::uint32_t most_sweeps, Workspace& work,
+                          std::uint32_t max_sweeps, Workspace& work,
                           const EncodeSettings& settings,
                           const kernels::EncodeKernels& kernels) const {
     const std::size_t bytes = num_codebooks();
@@ -137,7 +137,7 @@ void Encoder::start_block(Chunk& chunk, std::size_t first, std::size_t last, boo
         if (warm) {
             std::memcpy(code, chunk.best + n * bytes, bytes);
             chunk.best_objective[n] = work.sweeps.objective(n - first, code);
-            work.sweep_to_mode(n - first, 1, most_sweeps, kernels, code);
+            work.sweep_to_mode(n - first, 1, max_sweeps, kernels, code);
             chunk.offer_swept(n, code, work.sweeps, n - first);
         } else {
             chunk.best_objective[n] = kUnknown;
@@ -148,14 +148,14 @@ void Encoder::start_block(Chunk& chunk, std::size_t first, std::size_t last, boo
                                   (settings.beam_width + kBeamPerMode - 1) / kBeamPerMode, kernels);
             for (std::size_t i = 0; i < modes && !work.interrupt->requested(false); ++i) {
                 std::memcpy(code, work.beam->take(), bytes);
-                work.sweep_to_mode(n - first, 1, most_sweeps, kernels, code);
+                work.sweep_to_mode(n - first, 1, max_sweeps, kernels, code);
                 if (modes == 1 && !warm && chunk.current.empty()) {
                     std::memcpy(chunk.best + n * bytes, code, bytes);  // nothing to compare with
                 } else {
                     chunk.offer_swept(n, code, work.sweeps, n - first);
                 }
             }
-            if (most_sweeps == 0) {
+            if (max_sweeps == 0) {
                 std::memcpy(code, chunk.best + n * bytes, bytes);
                 work.sweeps.exact_sweep(n - first, work.orders.of(1), kernels, code);
             }
@@ -165,7 +165,7 @@ void Encoder::start_block(Chunk& chunk, std::size_t first, std::size_t last, boo
                         work.sweeps.objective(n - first, chunk.best + n * bytes);
                 }
                 work.exact_start.search(work.centred.data() + (n - first) * dim(), code);
-                work.sweep_to_mode(n - first, 1, most_sweeps, kernels, code);
+                work.sweep_to_mode(n - first, 1, max_sweeps, kernels, code);
                 chunk.offer_swept(n, code, work.sweeps, n - first);
             }
         }
@@ -261,12 +261,12 @@ void Encoder::encode(VectorsView vectors, bool warm, const EncodeSettings& wante
             });
             interrupt.throw_if_requested();
         };
-        const std::uint32_t most_sweeps = settings.relaxation == Relaxation::none
+        const std::uint32_t max_sweeps = settings.relaxation == Relaxation::none
                                               ? settings.iterations
                                           : settings.iterations == 1 ? kFinalSweeps
                                                                      : 0;
         for_each_block([&](std::size_t first, std::size_t last, std::size_t thread) {
-            start_block(chunk, first, last, warm, most_sweeps, workspaces[thread], settings,
+            start_block(chunk, first, last, warm, max_sweeps, workspaces[thread], settings,
                         kernels.encode);
         });
         for (std::uint32_t i = 1; relaxed && i < settings.iterations; ++i) {

@@ -18,11 +18,11 @@ const std::uint32_t* SweepOrders::of(std::uint32_t sweep) {
     return remembered_.data() + sweep * num_codebooks_;
 }
 
-BlockSweeps::BlockSweeps(const EncodingTables& tables, std::size_t most_vectors)
+BlockSweeps::BlockSweeps(const EncodingTables& tables, std::size_t max_vectors)
     : tables_(tables),
       unary_size_(tables.num_codebooks() * tables.padded_size()),
-      integers_(most_vectors, tables.dim()),
-      unary_(most_vectors * unary_size_),
+      integers_(max_vectors, tables.dim()),
+      unary_(max_vectors * unary_size_),
       costs_(tables.padded_size() + kernels::kLaneCount),
       found_(tables.padded_size() + kernels::kLaneCount),
       scratch_(3 * tables.dim()) {

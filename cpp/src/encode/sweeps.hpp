@@ -32,7 +32,7 @@ private:
 
 class BlockSweeps {
 public:
-    BlockSweeps(const EncodingTables& tables, std::size_t most_vectors);
+    BlockSweeps(const EncodingTables& tables, std::size_t max_vectors);
 
     // `vectors` (num_vectors, dim), centred, are kept by reference until the next call.
     void load(const float* vectors, std::size_t num_vectors, const kernels::EncodeKernels& kernels);

@@ -343,7 +343,7 @@ std::int32_t EncodingTables::costs(std::int32_t base, const std::int32_t* unary,
                                    std::size_t num_others, const kernels::EncodeKernels& kernels,
                                    std::int32_t* costs, std::int32_t* minima) const {
     const auto add = [&](const auto& table, auto* add_rows) {
-        const typename std::remove_reference_t<decltype(table)>::value_type* rows[kMostCodebooks];
+        const typename std::remove_reference_t<decltype(table)>::value_type* rows[kMaxCodebooks];
         find_rows(table, m, code, others, num_others, rows);
         return add_rows(base, unary + m * padded_size_, rows, num_others, padded_size_, costs,
                         minima);
@@ -357,7 +357,7 @@ std::int16_t EncodingTables::narrow_costs(std::int16_t base, const std::int16_t*
                                           const std::uint32_t* others, std::size_t num_others,
                                           const kernels::EncodeKernels& kernels,
                                           std::int16_t* costs, std::int16_t* minima) const {
-    const std::int16_t* rows[kMostCodebooks];
+    const std::int16_t* rows[kMaxCodebooks];
     find_rows(narrow_pairwise_, m, code, others, num_others, rows);
     return kernels.add_rows_narrow(base, first + m * padded_size_, rows, num_others, padded_size_,
                                    costs, minima);

@@ -98,7 +98,7 @@ Cholesky::Cholesky(const Number* matrix, std::size_t size, double ridge, const d
             const std::size_t i = column * kSolveBlock + k;
             diagonal[k] = i < size ? static_cast<double>(matrix[i * size + i]) + ridge : 1.0;
         }
-        const std::size_t failed = factorise_diagonal(column, diagonal);
+        const std::size_t failed = factorize_diagonal(column, diagonal);
         if (failed < kSolveBlock) {
             pivot_ = column * kSolveBlock + failed;
             return;
@@ -149,7 +149,7 @@ void Cholesky::fill(const Number* matrix, const double* right, std::size_t colum
 
 // Gives the place of a pivot that is nothing but rounding beside `diagonal`, what stood there at
 // first; or kSolveBlock.
-std::size_t Cholesky::factorise_diagonal(std::size_t column, const double* diagonal) {
+std::size_t Cholesky::factorize_diagonal(std::size_t column, const double* diagonal) {
     double* lower = block(column, column);
     double factors[kSolveBlock] = {};
     for (std::size_t k = 0; k < kSolveBlock; ++k) {

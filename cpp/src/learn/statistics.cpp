@@ -175,8 +175,8 @@ void add_to_sums(VectorsView vectors, CodesView codes, std::size_t codebook_size
     if (codes.num_vectors == 0 || num_codebooks == 0 || dim == 0) {
         return;
     }
-    const std::size_t most_tasks = num_codebooks * ((dim + kNarrowestBlock - 1) / kNarrowestBlock);
-    threads = useful_threads(threads, most_tasks, codes.num_vectors * num_codebooks * dim);
+    const std::size_t max_tasks = num_codebooks * ((dim + kNarrowestBlock - 1) / kNarrowestBlock);
+    threads = useful_threads(threads, max_tasks, codes.num_vectors * num_codebooks * dim);
     const std::size_t block = block_width(dim, num_codebooks, static_cast<std::size_t>(threads));
     const std::size_t tasks = num_codebooks * ((dim + block - 1) / block);
     const auto add_rows = active_kernels().statistics.add_rows;

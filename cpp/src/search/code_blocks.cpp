@@ -140,9 +140,9 @@ void Gathering::copy(int threads, Interrupt& interrupt, std::uint8_t* blocks,
     std::uint8_t* last = blocks + count_ / kBlockSize * num_rows * kBlockSize;
     std::fill(last, last + num_rows * kBlockSize, std::uint8_t{0});
     threads = useful_threads(threads, slices_.size(), count_ * (num_rows + 1));
-    constexpr std::size_t most_listed = kBlocksAtOnce * kBlockSize + 2;
+    constexpr std::size_t max_listed = kBlocksAtOnce * kBlockSize + 2;
     std::vector<std::int64_t> listed(
-        positions_ == nullptr ? static_cast<std::size_t>(threads) * most_listed : 0);
+        positions_ == nullptr ? static_cast<std::size_t>(threads) * max_listed : 0);
     for_each_piece(threads, slices_.size(), [&](std::size_t i) {
         const auto worker = static_cast<std::size_t>(thread_number());
         if (interrupt.requested(worker == 0)) {
@@ -151,7 +151,7 @@ void Gathering::copy(int threads, Interrupt& interrupt, std::uint8_t* blocks,
         const Slice& slice = slices_[i];
         Writer writer(num_rows, blocks, positions, slice.place);
         if (positions_ == nullptr) {
-            copy_marked(slice, listed.data() + worker * most_listed, writer);
+            copy_marked(slice, listed.data() + worker * max_listed, writer);
         } else {
             copy_listed(positions_ + slice.first, slice.last - slice.first, writer);
         }

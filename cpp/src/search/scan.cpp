@@ -11,7 +11,7 @@ namespace {
 
 using kernels::kBlockSize;
 using kernels::kBlockWords;
-using kernels::kMostQueries;
+using kernels::kMaxQueries;
 using kernels::kTableSize;
 
 // From this many vectors of a block on, scoring the whole block costs less.
@@ -149,7 +149,7 @@ private:
         const CodeBlocks& blocks = task_.database->blocks;
         const std::uint8_t* codes = blocks.block(b);
         norms_.start(codes);
-        const std::uint64_t everyone = ~std::uint64_t{0} >> (kMostQueries - task_.num_queries);
+        const std::uint64_t everyone = ~std::uint64_t{0} >> (kMaxQueries - task_.num_queries);
         std::uint64_t unfiltered = count <= kFewAllowed ? everyone : unfiltered_;
         std::uint64_t hit = unfiltered;
         if (unfiltered != everyone) {
@@ -216,7 +216,7 @@ private:
         const float* edges = task_.database->norm_edges;
         selection.for_each([&](std::size_t n) {
             // The edge of the bin rules most out before their norms are computed.
-            if (!sink.wants(query.most_score(task_.similarity, sums_[n], edges[bins[n]]))) {
+            if (!sink.wants(query.max_score(task_.similarity, sums_[n], edges[bins[n]]))) {
                 return;
             }
             const float score = query.score(task_.similarity, sums_[n], norms_.at(n));
@@ -256,10 +256,10 @@ private:
     BlockNorms norms_;
     std::vector<ScoreFilter> filters_;
     std::uint64_t unfiltered_ = 0;  // queries whose filter cannot or should not be used
-    std::uint8_t rest_[kMostQueries];
-    std::uint8_t thresholds_[kMostQueries];
-    float followed_[kMostQueries];
-    std::uint64_t survivors_[kMostQueries * kBlockWords];
+    std::uint8_t rest_[kMaxQueries];
+    std::uint8_t thresholds_[kMaxQueries];
+    float followed_[kMaxQueries];
+    std::uint64_t survivors_[kMaxQueries * kBlockWords];
     float sums_[kBlockSize];
 };
 

@@ -42,7 +42,7 @@ struct ScanTask {
     std::size_t first_block;
     std::size_t last_block;
     const PreparedQuery* queries;
-    std::size_t num_queries;  // at most kernels::kMostQueries
+    std::size_t num_queries;  // at most kernels::kMaxQueries
     std::uint8_t* losses;     // scratch (num_queries, num_rows, kernels::kTableSize)
     const kernels::SearchKernels* kernels;
 };

@@ -34,7 +34,7 @@ float PreparedQuery::score(Similarity similarity, float sum, float norm_of_vecto
     return ordered(result);
 }
 
-float PreparedQuery::most_score(Similarity similarity, float sum, float edge) const {
+float PreparedQuery::max_score(Similarity similarity, float sum, float edge) const {
     if (similarity == Similarity::cosine) {
         if (!(sum > 0.0f)) {
             return 0.0f;

@@ -68,7 +68,7 @@ struct PreparedQuery {
     float score(Similarity similarity, float sum, float norm_of_vector) const;
     // At least the score of any vector with this sum whose norm is at least `edge`: float
     // operations keep order, so this is exact, without slack.
-    float most_score(Similarity similarity, float sum, float edge) const;
+    float max_score(Similarity similarity, float sum, float edge) const;
 };
 
 // The 8-bit tables of one query and their threshold.

@@ -14,14 +14,14 @@ namespace wsdhq {
 namespace {
 
 using kernels::kBlockSize;
-using kernels::kMostQueries;
+using kernels::kMaxQueries;
 using kernels::kTableSize;
 
 // Working memory of a search: look-up tables, 8-bit tables, the results of shards, and copies to
 // sort, each at most this.
-constexpr std::size_t kMostBytes = std::size_t{12} << 20;
+constexpr std::size_t kMaxBytes = std::size_t{12} << 20;
 // Blocks that a shard has at least.
-constexpr std::size_t kLeastBlocks = 16;
+constexpr std::size_t kMinBlocks = 16;
 
 // The reconstruction of one code in double, m ascending.
 void add_codewords(CodebooksView codebooks, const std::uint8_t* code, double* sum) {
@@ -111,8 +111,8 @@ struct Searcher::Plan {
         const std::size_t groups = (num_queries + group_size - 1) / group_size;
         const auto wanted = (static_cast<std::size_t>(threads) + groups - 1) / groups;
         return std::max<std::size_t>(
-            1, std::min({wanted, num_blocks / kLeastBlocks,
-                         kMostBytes / std::max<std::size_t>(1, num_queries * bytes_per_query)}));
+            1, std::min({wanted, num_blocks / kMinBlocks,
+                         kMaxBytes / std::max<std::size_t>(1, num_queries * bytes_per_query)}));
     }
 };
 
@@ -155,18 +155,18 @@ Searcher::Plan Searcher::plan(std::size_t num_queries, const Database& database,
     const CodeBlocks& blocks = database.blocks;
     // Filtering a code costs a sixteenth of an operation, about.
     const int useful = useful_threads(
-        threads, num_queries * std::max<std::size_t>(1, blocks.num_blocks() / kLeastBlocks),
+        threads, num_queries * std::max<std::size_t>(1, blocks.num_blocks() / kMinBlocks),
         num_queries * blocks.num_vectors * blocks.num_rows / 16);
     const auto count = static_cast<std::size_t>(useful);
     const std::size_t table_bytes = centred_.num_codebooks * kTableSize * sizeof(float);
     // Few queries share the reading of a block badly, many do not fit the caches.
     std::size_t group =
-        std::clamp<std::size_t>((num_queries + count - 1) / count, 16, kMostQueries);
+        std::clamp<std::size_t>((num_queries + count - 1) / count, 16, kMaxQueries);
     group = std::min(
-        {group, kMostBytes / (count * blocks.num_rows * kTableSize), kMostBytes / table_bytes});
+        {group, kMaxBytes / (count * blocks.num_rows * kTableSize), kMaxBytes / table_bytes});
     group = std::clamp<std::size_t>(group, 1, num_queries);
     const std::size_t groups =
-        std::clamp<std::size_t>(kMostBytes / (group * table_bytes), 1, count);
+        std::clamp<std::size_t>(kMaxBytes / (group * table_bytes), 1, count);
     return {useful, group, group * groups};
 }
 

@@ -1,4 +1,4 @@
-"""AQ: additive quantisation of the features themselves."""
+"""AQ: additive quantization of the features themselves."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from wsdhq.baselines.common.features import FeatureBaseline
 from wsdhq.baselines.interface import TrainingData
 from wsdhq.evaluation import RankBatches, rank_by_index
 from wsdhq.quant import AdditiveQuantizer, AQDIndex
-from wsdhq.quant.arrays.validation import FloatMatrix
+from wsdhq.quant.arrays.vectors import FloatMatrix
 
 __all__ = ["AdditiveQuantization"]
 
 
 class AdditiveQuantization(FeatureBaseline):
-    """Additive quantisation of features, searched by asymmetric Euclidean distance.
+    """Additive quantization of features, searched by asymmetric Euclidean distance.
 
     Babenko and Lempitsky, "Additive Quantization for Extreme Vector Compression", CVPR 2014: x is
     approximated by a sum of bits / 8 codewords, one from each of as many codebooks of 256. Codes

@@ -10,19 +10,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from wsdhq.baselines.common.deep_network import DeepHashing, HashTask, augmented, check_number
+from wsdhq._arguments import as_number
+from wsdhq.baselines.common.deep_network import DeepHashing, HashTask, augmented
 from wsdhq.baselines.interface import TrainingData
 from wsdhq.embed.networks.network import EmbeddingNetwork
 
-__all__ = ["DeepBit", "distribution_loss", "invariance_loss", "quantisation_loss", "rotated"]
+__all__ = ["DeepBit", "distribution_loss", "invariance_loss", "quantization_loss", "rotated"]
 
 # Images are turned by up to two steps either way, as in the released code; the weight of a turn
 # is a normal curve over its angle, a step being the deviation.
 _STEP_DEGREES = 5.0
-_MOST_STEPS = 2
+_MAX_STEPS = 2
 
 
-def quantisation_loss(activations: Tensor) -> Tensor:
+def quantization_loss(activations: Tensor) -> Tensor:
     """How far activations are from their bits (paper, first objective).
 
     `||(b - 0.5) - M||^2`, b the bits of the activations M; the mean over images and bits.
@@ -107,7 +108,7 @@ class DeepBit(DeepHashing):
     """DeepBit: few changes under rounding, balanced bits, invariance to small transformations.
 
     Lin, Lu, Chen and Zhou, "Learning Compact Binary Descriptors with Unsupervised Deep Neural
-    Networks", CVPR 2016. Minimises (paper, "Overall objective")::
+    Networks", CVPR 2016. Minimizes (paper, "Overall objective")::
 
         alpha ||(b - 0.5) - M||^2  +  beta ||mu - 0.5||^2  +  gamma C(theta) ||M_theta - M||^2
 
@@ -129,7 +130,7 @@ class DeepBit(DeepHashing):
     bits, seed, threads, epochs, batch_size, learning_rate, head_rate_factor, hidden_dim, dropout,
     backbone, crop_size, evaluation_crops, device
         As in `DeepHashing`.
-    quantisation_weight, distribution_weight, invariance_weight : float
+    quantization_weight, distribution_weight, invariance_weight : float
         alpha, beta and gamma, at least 0; 1 each in the paper.
     noise : float
         Deviation of the noise added to features, in units of their root mean square deviation,
@@ -155,7 +156,7 @@ class DeepBit(DeepHashing):
         crop_size: int | None = None,
         evaluation_crops: str = "centre",
         device: str = "cpu",
-        quantisation_weight: float = 1.0,
+        quantization_weight: float = 1.0,
         distribution_weight: float = 1.0,
         invariance_weight: float = 1.0,
         noise: float = 0.1,
@@ -175,10 +176,10 @@ class DeepBit(DeepHashing):
             evaluation_crops=evaluation_crops,
             device=device,
         )
-        self.quantisation_weight = check_number("quantisation_weight", quantisation_weight)
-        self.distribution_weight = check_number("distribution_weight", distribution_weight)
-        self.invariance_weight = check_number("invariance_weight", invariance_weight)
-        self.noise = check_number("noise", noise)
+        self.quantization_weight = as_number(quantization_weight, "quantization_weight", 0)
+        self.distribution_weight = as_number(distribution_weight, "distribution_weight", 0)
+        self.invariance_weight = as_number(invariance_weight, "invariance_weight", 0)
+        self.noise = as_number(noise, "noise", 0)
 
     def _task(self, data: TrainingData) -> HashTask:
         return HashTask(np.arange(len(data.inputs)), self.bits, self._losses)
@@ -190,16 +191,16 @@ class DeepBit(DeepHashing):
         first, second, weights = self._views(network, inputs)
         activations = network(torch.cat([first, second]).to(device))
         plain, transformed = activations.chunk(2)
-        quantisation = quantisation_loss(activations)
+        quantization = quantization_loss(activations)
         distribution = distribution_loss(activations)
         invariance = invariance_loss(
             plain, transformed, None if weights is None else weights.to(device)
         )
         return {
-            "loss": self.quantisation_weight * quantisation
+            "loss": self.quantization_weight * quantization
             + self.distribution_weight * distribution
             + self.invariance_weight * invariance,
-            "quantisation_loss": quantisation,
+            "quantization_loss": quantization,
             "distribution_loss": distribution,
             "invariance_loss": invariance,
         }
@@ -215,7 +216,7 @@ class DeepBit(DeepHashing):
                 inputs + deviation * torch.randn(inputs.shape),
                 None,
             )
-        steps = torch.randint(-_MOST_STEPS, _MOST_STEPS + 1, (len(inputs),)).float()
+        steps = torch.randint(-_MAX_STEPS, _MAX_STEPS + 1, (len(inputs),)).float()
         turned = augmented(network, rotated(inputs, _STEP_DEGREES * steps))
         return augmented(network, inputs), turned, torch.exp(-steps.square() / 2)
 

@@ -11,7 +11,7 @@ from scipy import linalg
 from wsdhq.baselines.common.features import covariance, mean_of, principal_directions, project_rows
 from wsdhq.baselines.common.hamming import HashingBaseline
 from wsdhq.baselines.interface import TrainingData
-from wsdhq.quant.arrays.validation import FloatMatrix
+from wsdhq.quant.arrays.vectors import FloatMatrix
 
 __all__ = ["ITQ", "learn_rotation"]
 
@@ -19,16 +19,16 @@ _ITERATIONS = 50
 
 
 class ITQ(HashingBaseline):
-    """Iterative quantisation.
+    """Iterative quantization.
 
     Gong, Lazebnik, Gordo and Perronnin, "Iterative Quantization: A Procrustean Approach to
     Learning Binary Codes for Large-Scale Image Retrieval", TPAMI 2013, section 3: V is the rows on
-    their first `bits` principal directions; 50 iterations from a random rotation minimise
+    their first `bits` principal directions; 50 iterations from a random rotation minimize
     ||B - V R||^2 (equation 2) by B = sgn(V R) and the orthogonal Procrustes problem for R.
 
     Attributes
     ----------
-    quantisation_errors : list of float
+    quantization_errors : list of float
         ||B - V R||^2 / n after each update of B.
     """
 
@@ -45,7 +45,7 @@ class ITQ(HashingBaseline):
         mean = mean_of(features)
         _, directions = principal_directions(covariance(features, mean), self.bits)
         projected = project_rows(features, mean, directions)
-        rotation, self.quantisation_errors = learn_rotation(
+        rotation, self.quantization_errors = learn_rotation(
             projected, np.random.default_rng(self.seed)
         )
         self._mean = mean.astype(np.float32)

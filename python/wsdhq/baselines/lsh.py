@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from wsdhq.baselines.common.features import mean_of
 from wsdhq.baselines.common.hamming import HashingBaseline
 from wsdhq.baselines.interface import TrainingData
-from wsdhq.quant.arrays.validation import FloatMatrix
+from wsdhq.quant.arrays.vectors import FloatMatrix
 
 __all__ = ["LSH"]
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from wsdhq.baselines.common.features import covariance, mean_of, principal_directions, project_rows
 from wsdhq.baselines.common.hamming import HashingBaseline
 from wsdhq.baselines.interface import TrainingData
-from wsdhq.quant.arrays.validation import FloatMatrix
+from wsdhq.quant.arrays.vectors import FloatMatrix
 
 __all__ = ["SpectralHashing", "smoothest_modes"]
 

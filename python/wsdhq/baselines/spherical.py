@@ -12,8 +12,8 @@ from wsdhq.baselines.common.features import centred_chunks, mean_of
 from wsdhq.baselines.common.hamming import HashingBaseline
 from wsdhq.baselines.interface import TrainingData
 from wsdhq.evaluation import RankBatches
-from wsdhq.quant.arrays.validation import FloatMatrix
-from wsdhq.quant.initialise import sample_rows
+from wsdhq.quant.arrays.vectors import FloatMatrix
+from wsdhq.quant.initialize import sample_rows
 
 __all__ = ["SphericalHashing", "overlaps", "rank_by_spherical_hamming"]
 
@@ -22,8 +22,8 @@ logger = logging.getLogger("wsdhq.baselines")
 # Tolerances eps_m and eps_s of the paper, as parts of the ideal overlap m / 4.
 _MEAN_TOLERANCE = 0.10
 _DEVIATION_TOLERANCE = 0.15
-_MOST_ITERATIONS = 300
-_MOST_ROWS = 50_000
+_MAX_ITERATIONS = 300
+_MAX_ROWS = 50_000
 _ROWS_OF_A_START = 5
 
 
@@ -59,7 +59,7 @@ class SphericalHashing(HashingBaseline):
 
     def _learn(self, features: FloatMatrix, data: TrainingData) -> None:
         generator = np.random.default_rng(self.seed)
-        rows = sample_rows(len(features), _MOST_ROWS, generator)
+        rows = sample_rows(len(features), _MAX_ROWS, generator)
         sample = features if len(rows) == len(features) else np.asarray(features[rows])
         mean = mean_of(sample)
         start = self._starting_centres(sample, mean, generator)
@@ -75,7 +75,7 @@ class SphericalHashing(HashingBaseline):
         mixing = np.eye(self.bits)
         ideal = len(sample) / 4
         pairs = np.triu_indices(self.bits, 1)
-        for iteration in range(_MOST_ITERATIONS + 1):
+        for iteration in range(_MAX_ITERATIONS + 1):
             lengths = np.einsum("ij,jk,ik->i", mixing, gram, mixing, optimize=True)
             distances = norms[:, None] - 2 * (products @ mixing.T) + lengths
             radii = np.median(distances, axis=0)
@@ -85,7 +85,7 @@ class SphericalHashing(HashingBaseline):
                 np.abs(errors).mean() <= _MEAN_TOLERANCE * ideal
                 and errors.std() <= _DEVIATION_TOLERANCE * ideal
             )
-            if self.converged or iteration == _MOST_ITERATIONS:
+            if self.converged or iteration == _MAX_ITERATIONS:
                 break
             push = (shared - ideal) / (2 * ideal)
             np.fill_diagonal(push, 0)
@@ -93,7 +93,7 @@ class SphericalHashing(HashingBaseline):
         if not self.converged:
             logger.info(
                 "SpH: after %d iterations balls share %.3f of the rows on average, with deviation "
-                "%.3f", _MOST_ITERATIONS, shared[pairs].mean() / len(sample),
+                "%.3f", _MAX_ITERATIONS, shared[pairs].mean() / len(sample),
                 errors.std() / len(sample),
             )  # fmt: skip
         self._mean = mean.astype(np.float32)

@@ -12,7 +12,7 @@ from wsdhq.baselines.common.features import centred_chunks, covariance, mean_of,
 from wsdhq.baselines.common.hamming import HashingBaseline
 from wsdhq.baselines.common.tag_matrix import tag_matrix
 from wsdhq.baselines.interface import TrainingData
-from wsdhq.quant.arrays.validation import FloatMatrix
+from wsdhq.quant.arrays.vectors import FloatMatrix
 
 __all__ = ["WDH"]
 
@@ -21,9 +21,9 @@ _CONSISTENCY = 1.0
 # Ridges, as parts of the mean diagonal of the matrices that they are added to.
 _TAG_RIDGE = 1e-3
 _HASH_RIDGE = 1e-3
-_MOST_ITERATIONS = 100
+_MAX_ITERATIONS = 100
 _TOLERANCE = 1e-4
-_MOST_SWEEPS = 5
+_MAX_SWEEPS = 5
 # Keeps the weight of an image finite whose tags are rebuilt exactly.
 _SMOOTHING = 1e-6
 
@@ -48,7 +48,7 @@ class WDH(HashingBaseline):
       sgn((x - mean) W + w).
 
     The parts are solved by turns, each in closed form, with the l2,1 norm replaced by weights
-    d_n = 1 / (2 sqrt(.)), which majorises it, so that the objective never rises: V and c by least
+    d_n = 1 / (2 sqrt(.)), which majorizes it, so that the objective never rises: V and c by least
     squares; B bit by bit, with the others fixed (discrete cyclic coordinate descent, Shen et al.,
     "Supervised Discrete Hashing", CVPR 2015); W and w by ridge regression; then d. It ends when
     the objective falls by less than 1e-4 of itself, or after 100 turns.
@@ -75,7 +75,7 @@ class WDH(HashingBaseline):
         functions.fit(signs)
         values = functions.values()
         self.objectives: list[float] = []
-        for _ in range(_MOST_ITERATIONS):
+        for _ in range(_MAX_ITERATIONS):
             tags.fit(signs)
             _update_signs(signs, tags, values, _CONSISTENCY / self.bits)
             functions.fit(signs)
@@ -170,7 +170,7 @@ def _update_signs(
     linear = tags.labels @ patterns.T - patterns @ offset
     linear *= tags.weights[:, None]
     linear += consistency * values
-    for _ in range(_MOST_SWEEPS):
+    for _ in range(_MAX_SWEEPS):
         changed = False
         for bit in range(bits):
             others = signs @ gram[:, bit] - signs[:, bit] * gram[bit, bit]

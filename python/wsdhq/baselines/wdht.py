@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from wsdhq.baselines.common.deep_network import DeepHashing, HashTask, augmented, check_number
+from wsdhq._arguments import as_number
+from wsdhq.baselines.common.deep_network import DeepHashing, HashTask, augmented
 from wsdhq.baselines.interface import TrainingData
 from wsdhq.embed.networks.network import EmbeddingNetwork
 from wsdhq.embed.tags.sets import check_tag_sets
 from wsdhq.embed.tags.word_vectors import WordVectors
 
-__all__ = ["WDHT", "hinge_loss", "mean_tag_vectors", "pairwise_loss", "quantisation_loss"]
+__all__ = ["WDHT", "hinge_loss", "mean_tag_vectors", "pairwise_loss", "quantization_loss"]
 
 # A mean of unit vectors that is shorter is what rounding left of vectors that cancel out.
 _SHORTEST_MEAN = 1e-6
@@ -85,7 +86,7 @@ def hinge_loss(predictions: Tensor, means: Tensor, margin: float = 0.2) -> Tenso
     return violations[others].sum() / max(int(others.sum()), 1)
 
 
-def quantisation_loss(hashes: Tensor) -> Tensor:
+def quantization_loss(hashes: Tensor) -> Tensor:
     """`-(h - 0.5)^2`, averaged over images and bits: least, -0.25, where every h is 0 or 1.
 
     Parameters
@@ -133,10 +134,10 @@ class WDHT(DeepHashing):
 
     Gattupalli, Zhuo and Li, "Weakly Supervised Deep Image Hashing through Tag Embeddings", CVPR
     2019. h = sigmoid(outputs) are the bits before rounding, v = tanh(outputs) is the predicted tag
-    vector, m the mean word vector of the image's tags. Minimises, every term a mean::
+    vector, m the mean word vector of the image's tags. Minimizes, every term a mean::
 
         hinge_weight [margin - (m_n - m_j) . v_n]_+                      over n != j
-        - quantisation_weight (h - 0.5)^2                                over images and bits
+        - quantization_weight (h - 0.5)^2                                over images and bits
         + (||h_n - h_j||^2 / bits - distance_scale (1 - cos(m_n, m_j)))^2     over pairs
 
     Images without a tag that has a vector take no part in training.
@@ -148,11 +149,11 @@ class WDHT(DeepHashing):
     - Adam with a falling rate in place of SGD with momentum at 1e-3 and batches of 50: at low
       rates the bits of the first epochs all follow the strongest direction, and stay nearly
       copies of each other.
-    - The published formula has distance_scale 1 and quantisation_weight 1. A Hamming distance is
+    - The published formula has distance_scale 1 and quantization_weight 1. A Hamming distance is
       a half on average where bits are balanced and independent, and can hardly be more, but
       cosine distances of tags depend on the origin of the word vectors, and have a mean near
       0.8 where that is the mean of the words. By default they are therefore scaled to a mean of
-      a half over the training images. Then a quantisation loss of full weight rounds outputs
+      a half over the training images. Then a quantization loss of full weight rounds outputs
       before the pairs have shaped them, and leaves bits that are the same for all images: it
       has a tenth of its weight. Both were chosen by the tags of images held out.
 
@@ -163,7 +164,7 @@ class WDHT(DeepHashing):
         As in `DeepHashing`.
     margin : float
         Margin of the hinge, at least 0.
-    hinge_weight, quantisation_weight : float
+    hinge_weight, quantization_weight : float
         lambda_1 and lambda_2 of the paper, at least 0.
     distance_scale : float or None
         Factor on cosine distances, above 0; None makes their mean over pairs of training
@@ -192,7 +193,7 @@ class WDHT(DeepHashing):
         device: str = "cpu",
         margin: float = 0.2,
         hinge_weight: float = 10.0,
-        quantisation_weight: float = 0.1,
+        quantization_weight: float = 0.1,
         distance_scale: float | None = None,
     ) -> None:
         super().__init__(
@@ -210,14 +211,12 @@ class WDHT(DeepHashing):
             evaluation_crops=evaluation_crops,
             device=device,
         )
-        self.margin = check_number("margin", margin)
-        self.hinge_weight = check_number("hinge_weight", hinge_weight)
-        self.quantisation_weight = check_number("quantisation_weight", quantisation_weight)
+        self.margin = as_number(margin, "margin", 0)
+        self.hinge_weight = as_number(hinge_weight, "hinge_weight", 0)
+        self.quantization_weight = as_number(quantization_weight, "quantization_weight", 0)
         self.distance_scale = distance_scale
         if distance_scale is not None:
-            self.distance_scale = check_number("distance_scale", distance_scale)
-            if self.distance_scale == 0:
-                raise ValueError("distance_scale must be above 0, or None, got 0")
+            self.distance_scale = as_number(distance_scale, "distance_scale", above=0)
 
     def _task(self, data: TrainingData) -> HashTask:
         if data.tags is None:
@@ -261,12 +260,12 @@ class WDHT(DeepHashing):
         outputs = network(augmented(network, inputs).to(means.device))
         hashes = torch.sigmoid(outputs[:, : self.bits])
         hinge = hinge_loss(torch.tanh(outputs[:, self.bits :]), means, self.margin)
-        quantisation = quantisation_loss(hashes)
+        quantization = quantization_loss(hashes)
         pairwise = pairwise_loss(hashes, means, distance_scale)
         return {
-            "loss": self.hinge_weight * hinge + self.quantisation_weight * quantisation + pairwise,
+            "loss": self.hinge_weight * hinge + self.quantization_weight * quantization + pairwise,
             "hinge_loss": hinge,
-            "quantisation_loss": quantisation,
+            "quantization_loss": quantization,
             "pairwise_loss": pairwise,
         }
 

@@ -20,14 +20,14 @@ from wsdhq.baselines.common.hamming import HashingBaseline
 from wsdhq.baselines.common.tag_matrix import tag_matrix
 from wsdhq.baselines.interface import TrainingData
 from wsdhq.baselines.itq import learn_rotation
-from wsdhq.quant.arrays.validation import FloatMatrix
-from wsdhq.quant.initialise import sample_rows
+from wsdhq.quant.arrays.vectors import FloatMatrix
+from wsdhq.quant.initialize import sample_rows
 
 __all__ = ["WMH", "graph_laplacian", "local_discriminant", "tag_scatter"]
 
 _NEIGHBOURS = 5
 # Brute-force neighbours and their scatter take time with the square of the rows.
-_MOST_ROWS = 10_000
+_MAX_ROWS = 10_000
 # Values of the largest temporary arrays: 64 MiB of float32, 128 MiB of float64.
 _TEMPORARY_VALUES = 1 << 24
 
@@ -39,8 +39,8 @@ class WMH(HashingBaseline):
     TCSVT 2018. What its abstract and the papers that cite it tell: linear hash functions keep the
     semantic structure of the user tags; against overfitting to weak tags, local discriminative
     structure and geometric structure of the visual space are explored; the functions are
-    orthogonal and regularised by maximum entropy; the solution is that of an eigenvalue problem.
-    So, with X the centred features, W (F, bits) maximises
+    orthogonal and regularized by maximum entropy; the solution is that of an eigenvalue problem.
+    So, with X the centred features, W (F, bits) maximizes
 
         tr(W^T M W),  W^T W = I,
         M = X^T Y Y^T X + X^T X - X^T L_g X - X^T L_d X,
@@ -112,7 +112,7 @@ class WMH(HashingBaseline):
         self._projection = directions.astype(np.float32)
 
     def _local_terms(self, features: FloatMatrix) -> NDArray[np.float64]:
-        rows = sample_rows(len(features), _MOST_ROWS, np.random.default_rng(self.seed))
+        rows = sample_rows(len(features), _MAX_ROWS, np.random.default_rng(self.seed))
         sample = np.asarray(features[rows], dtype=np.float32)
         sample = sample - mean_of(sample).astype(np.float32)
         search = NearestNeighbors(n_neighbors=_NEIGHBOURS, algorithm="brute").fit(sample)
@@ -167,7 +167,7 @@ def local_discriminant(
 
         L_i = H (H X_i X_i^T H + r I)^-1 H,   H = I - 1 1^T / (k + 1)
 
-    is what a linear model of the clique, regularised by r, fails to explain of values on its
+    is what a linear model of the clique, regularized by r, fails to explain of values on its
     members (Yang et al., TIP 2010): tr(F^T L F) is small where F follows the structure of each
     clique. r, which is ours, is the mean squared distance of members to the middle of their
     clique, over all cliques.

@@ -1,4 +1,4 @@
-"""What the suites share: vectors, quantisers that are fitted once, and whom to tell."""
+"""What the suites share: vectors, quantizers that are fitted once, and whom to tell."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Context:
     features : array (N, D) of float, optional
         The user's own vectors, in place of made ones.
     faiss, scann : module or None
-    tell : callable
+    stage : callable
         Told what is being done.
     advance : callable
         Told (done, total) of it.
@@ -47,7 +47,7 @@ class Context:
     features: NDArray[np.floating[Any]] | None = None
     faiss: ModuleType | None = None
     scann: ModuleType | None = None
-    tell: Callable[[str], None] = lambda _: None
+    stage: Callable[[str], None] = lambda _: None
     advance: Callable[[int, int], None] = lambda done, total: None
     limits: dict[tuple[str, int], float] = field(default_factory=dict)
     _splits: dict[int, Split] = field(default_factory=dict)
@@ -69,10 +69,10 @@ class Context:
         return self._splits[dim]
 
     def quantizer(self, dim: int, num_codebooks: int) -> AdditiveQuantizer:
-        """Our quantiser of so many codebooks, fitted once with all cores."""
+        """Our quantizer of so many codebooks, fitted once with all cores."""
         key = (dim, num_codebooks)
         if key not in self._fitted:
-            self.tell(f"fitting {num_codebooks} codebooks")
+            self.stage(f"fitting {num_codebooks} codebooks")
             quantizer = AdditiveQuantizer(num_codebooks, seed=self.seed)
             with thread_limit(num_cores()):
                 quantizer.fit(self.split(dim).train[: self.settings.train])
@@ -87,7 +87,7 @@ class Context:
         warm_up: bool = True,
     ) -> Comparison:
         """Time contestants under the comparison's thread count and put them into it."""
-        self.tell(f"{comparison.suite}: {comparison.setting}")
+        self.stage(f"{comparison.suite}: {comparison.setting}")
         with thread_limit(comparison.threads):
             times = race(
                 contestants,

@@ -71,7 +71,7 @@ def faiss_lsq_index(faiss: Any, codebooks: NDArray[np.float32], codes: NDArray[n
 
 
 def faiss_pq_indexes(faiss: Any, num_bytes: int, train: NDArray[np.float32]) -> tuple[Any, Any]:
-    """Empty product quantisers of so many bytes: of 8 bits each, and of 4 bits each.
+    """Empty product quantizers of so many bytes: of 8 bits each, and of 4 bits each.
 
     The number of dimensions is rounded up to a multiple of the number of parts by zeros, which
     `padded_dim` of both tells.

@@ -82,7 +82,7 @@ def run_suites(
 
     saved()
     suites = [name for name in SUITES if name in report.settings["suites"]]
-    context.tell("limits of the machine")
+    context.stage("limits of the machine")
     for threads in context.threads:
         if "search" in suites:
             limit = read_limit(threads, context.settings.rounds, context.settings.read_bytes)
@@ -97,7 +97,7 @@ def run_suites(
             report.comparisons.append(comparison)
             saved()
         if name in ("search", "encode"):
-            context.tell(f"memory of {name}")
+            context.stage(f"memory of {name}")
             report.memory.append(measure_memory(name, context.settings.memory, context.seed))
     report.finished = True
     saved()

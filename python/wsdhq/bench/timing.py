@@ -14,7 +14,7 @@ __all__ = ["Contestant", "Spread", "race", "ratio_of_rounds"]
 # A call shorter than this is repeated within its turn: the clock and the first touch of the
 # caches would weigh as much as the work.
 _SHORTEST_TURN = 0.02
-_MOST_CALLS = 1000
+_MAX_CALLS = 1000
 
 
 @dataclass
@@ -52,7 +52,7 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
-        """Summarise at least one value."""
+        """Summarize at least one value."""
         return cls(statistics.median(values), min(values), max(values))
 
 
@@ -99,7 +99,7 @@ def race(
         contestant.call()
         first = clock() - before
         enough = _SHORTEST_TURN / first if first > 0 else math.inf
-        calls[contestant.name] = math.ceil(min(enough, _MOST_CALLS))
+        calls[contestant.name] = math.ceil(min(enough, _MAX_CALLS))
     times: dict[str, list[float]] = {contestant.name: [] for contestant in contestants}
     for done in range(3 * rounds):
         if done >= rounds and clock() - begun >= budget:

@@ -8,10 +8,8 @@ import sys
 
 __all__ = ["main"]
 
+_MISTAKE = 2
 _INTERRUPTED = 130  # as shells have it
-
-# What each command needs beyond `import wsdhq.quant`.
-_NEEDED = ("typer", "rich", "matplotlib", "PIL", "torch", "gensim", "sklearn", "tomli_w")
 
 
 def main() -> None:
@@ -21,18 +19,21 @@ def main() -> None:
     # The library leaves the environment alone; this process is the command's own.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
-        from wsdhq.cli.app import run
+        from wsdhq.cli.front import answer
 
-        status = run()
+        status = answer(sys.argv[1:])
+        if status is None:
+            from wsdhq.cli.app import run
+
+            status = run()
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] not in _NEEDED:
+        from wsdhq.cli.front import missing_package
+
+        message = missing_package(error, sys.argv[1:])
+        if message is None:
             raise
-        print(
-            f"wsdhq: the command line needs the package {error.name!r}, which is not installed: "
-            "pip install 'wsdhq[train]'",
-            file=sys.stderr,
-        )
-        sys.exit(2)
+        print(message, file=sys.stderr)
+        status = _MISTAKE
     except KeyboardInterrupt:
         # While packages were being loaded; `run` sees to everything after it.
         print("interrupted", file=sys.stderr)

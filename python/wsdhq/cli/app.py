@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
+import re
 import sys
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from wsdhq import __version__
-from wsdhq.cli.commands import LazyCommands
+from wsdhq.cli.commands import COMMANDS
 from wsdhq.cli.console import say_error, say_interrupted, show_log
 
 __all__ = ["app", "run"]
@@ -20,38 +23,54 @@ _INTERRUPTED = 130
 
 # typer exports one of the errors of its parser, of which this is the common base.
 _UsageError: type[Exception] = typer.BadParameter.__bases__[0]
+# A path as an argument, or the value of an option, that shells leave as it is.
+_HOME = re.compile(r"^((?:--?[\w-]+|[\w.]+)=)?(~[\w.-]*(?:/.*)?)$", re.DOTALL)
+
+
+class _LazyCommands(TyperGroup):
+    """The group of all commands, each imported when it is called."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names of the commands, in order."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of a name, or None.
+
+        A shell that completes names is given stand-ins, which load nothing.
+        """
+        if cmd_name not in COMMANDS:
+            return None
+        command = COMMANDS[cmd_name]
+        if ctx.resilient_parsing and cmd_name not in _words_on_the_line():
+            return _made(cmd_name, lambda: None, command.summary)
+        module = import_module(f"wsdhq.cli.{command.module}")
+        return _made(cmd_name, getattr(module, cmd_name))
+
+
+def _words_on_the_line() -> list[str]:
+    return os.environ.get("COMP_WORDS", os.environ.get("_TYPER_COMPLETE_ARGS", "")).split()
+
+
+def _made(name: str, function: Any, summary: str | None = None) -> Any:
+    single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    single.command(name, help=summary)(function)
+    return typer.main.get_command(single)
+
 
 app = typer.Typer(
     name="wsdhq",
-    cls=LazyCommands,
+    cls=_LazyCommands,
     help="Tagged images in, searchable byte codes out.",
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"wsdhq {__version__}")
-        raise typer.Exit
-
-
 @app.callback()
 def _options(
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print results and errors only, show no bars.")
-    ] = False,
-    verbose: Annotated[
-        bool,
-        typer.Option("--verbose", "-v", help="Tell, too, what each step of a fit does."),
-    ] = False,
-    version: Annotated[
-        bool,
-        typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version."
-        ),
-    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v")] = False,
 ) -> None:
     if quiet and verbose:
         raise ValueError("expected at most one of --quiet and --verbose, got both")
@@ -68,10 +87,10 @@ def run() -> int:
         not installed, after one line on standard error that says what was wrong; 130 after
         Ctrl-C.
     """
-    arguments = sys.argv[1:]
+    arguments = [_at_home(each) for each in sys.argv[1:]]
     try:
         # Not standalone, or the parser would draw a box around each of its errors.
-        status = app(arguments or ["--help"], prog_name="wsdhq", standalone_mode=False)
+        status = app(arguments, prog_name="wsdhq", standalone_mode=False)
     except KeyboardInterrupt:
         status = _INTERRUPTED
     except ModuleNotFoundError:
@@ -86,9 +105,13 @@ def run() -> int:
         return _MISTAKE
     if status == _INTERRUPTED:
         say_interrupted()
-    if not arguments:
-        return _MISTAKE
     return status if isinstance(status, int) else 0
+
+
+def _at_home(argument: str) -> str:
+    """An argument with the user's folder in place of a "~" that begins a path."""
+    found = _HOME.match(argument)
+    return argument if found is None else (found[1] or "") + os.path.expanduser(found[2])
 
 
 def _with_file(error: Exception) -> str:

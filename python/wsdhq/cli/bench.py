@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from wsdhq._arguments import about
 from wsdhq._files import write_json, write_text
 from wsdhq.bench import MODES, SUITES, Context, Report, Settings, find_peer, new_report, num_cores
 from wsdhq.bench.checks import WrongResultError
@@ -22,13 +23,13 @@ from wsdhq.bench.report.plot import plot_report
 from wsdhq.bench.report.tables import limit_lines, machine_line, markdown, suite_tables
 from wsdhq.bench.runner import run_suites
 from wsdhq.cli.console import WIDTH_OF_FILES, bar_for, printable, say
-from wsdhq.cli.options import about, check_folder_of
+from wsdhq.cli.options import check_folder_of
 from wsdhq.data import read_features
 
 __all__ = ["bench"]
 
 # Codebooks have 256 codewords: fewer rows would not even name each of them.
-_FEWEST_FEATURES = 1500
+_MIN_FEATURES = 1500
 
 
 def bench(
@@ -42,7 +43,7 @@ def bench(
     threads: Annotated[
         str, typer.Option(help="Thread counts, commas between them; `all` is every core.")
     ] = "1,all",
-    seed: Annotated[int, typer.Option(min=0, help="Of vectors and quantisers.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of vectors and quantizers.")] = 0,
     features: Annotated[
         Path | None, typer.Option(help="Your own vectors, (N, D) .npy, in place of made ones.")
     ] = None,
@@ -145,9 +146,9 @@ def print_report(report: Report) -> None:
 
 def _read(path: Path) -> np.ndarray:
     array = read_features(path)
-    if len(array) < _FEWEST_FEATURES:
+    if len(array) < _MIN_FEATURES:
         raise ValueError(
-            f"--features: {path}: expected at least {_FEWEST_FEATURES} rows, got {len(array)}"
+            f"--features: {path}: expected at least {_MIN_FEATURES} rows, got {len(array)}"
         )
     return array
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from wsdhq._files import atomic_path, save_npy
+from wsdhq._arguments import about
+from wsdhq._files import atomic_path
 from wsdhq.cli.console import bar_for, say, say_skipped
 from wsdhq.cli.options import (
     Features,
@@ -17,20 +18,18 @@ from wsdhq.cli.options import (
     Run,
     SimilarityName,
     Threads,
-    about,
+    as_options,
     check_kind,
     check_output,
-    input_rows,
     known_similarity,
     one_input,
     read_array,
-    read_codes,
-    read_features_for,
-    rows_beside,
 )
 from wsdhq.data import open_images
-from wsdhq.embed import EmbeddedImages, TrainedModel
 from wsdhq.quant import AQDIndex
+
+if TYPE_CHECKING:
+    from wsdhq.embed import EmbeddedImages, TrainedModel
 
 __all__ = ["embed", "encode", "index"]
 
@@ -63,6 +62,8 @@ def encode(
     threads: Threads = None,
 ) -> None:
     """Encode images: (N, M) uint8, one byte per codebook."""
+    from wsdhq.runs.inputs import read_features_for
+
     model = _load(run, out, features, images)
     if features is not None:
         array = read_features_for(model, run, features)
@@ -89,11 +90,16 @@ def index(
     similarity: SimilarityName = "ip",
 ) -> None:
     """Put codes into an index file that `wsdhq search` opens."""
+    from wsdhq.embed import TrainedModel
+    from wsdhq.runs import RunDirectory
+    from wsdhq.runs.code_files import input_rows, read_codes
+
     check_output(out, run)
     aqd = AQDIndex(TrainedModel.load(run).quantizer, known_similarity(similarity))
-    stored = read_codes(codes, aqd.quantizer.num_codebooks)
+    with as_options("codes"):
+        stored = read_codes(codes, aqd.quantizer.num_codebooks)
     if ids is None:
-        aqd.add(stored, input_rows(codes, run, len(stored)))
+        aqd.add(stored, input_rows(codes, RunDirectory(run), len(stored)))
     else:
         with about(ids):
             aqd.add(stored, read_array(ids, "--ids"))
@@ -103,6 +109,8 @@ def index(
 
 
 def _load(run: Path, out: Path, features: Path | None, images: Path | None) -> TrainedModel:
+    from wsdhq.embed import TrainedModel
+
     one_input(features, images)
     check_output(out, run)
     model = TrainedModel.load(run)
@@ -114,6 +122,9 @@ def _embed_features(
     model: TrainedModel, run: Path, features: Path, out: Path, threads: int | None
 ) -> int:
     """Embed block by block into the file, which may be larger than memory."""
+    from wsdhq.runs.code_files import rows_beside
+    from wsdhq.runs.inputs import read_features_for
+
     array = read_features_for(model, run, features)
     header = {"descr": "<f4", "fortran_order": False, "shape": (len(array), model.dim)}
     with (
@@ -142,15 +153,8 @@ def _embed_images(
 
 
 def _write(out: Path, array: NDArray[np.generic], kept: NDArray[np.int64], num_inputs: int) -> None:
-    """Write an array and, when images were left out, the input row of each of its rows.
+    from wsdhq.runs.code_files import write_rows
 
-    In such an order that, should the second step fail, the two files differ in length, which
-    readers refuse, and no rows are missing where there must be some.
-    """
-    rows = rows_beside(out)
-    if len(kept) < num_inputs:
-        save_npy(rows, kept)
+    rows = write_rows(out, array, kept, num_inputs)
+    if rows is not None:
         say(f"wrote {rows}: the input row of each, because images were left out")
-    save_npy(out, array)
-    if len(kept) == num_inputs:
-        rows.unlink(missing_ok=True)

@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from wsdhq._progress import Progress, above_bars
 from wsdhq.data import SkippedImage
 from wsdhq.data.skipped import list_skipped
-from wsdhq.embed.training.progress import ProgressBar
 
 __all__ = [
     "WIDTH_OF_FILES",
@@ -52,16 +52,17 @@ class _LineHandler(logging.Handler):
         text = Text(printable(self.format(record)))
         if record.levelno >= logging.WARNING:
             text = Text.assemble(("warning: ", "bold yellow"), text)
-        _errors.print(text, soft_wrap=True)
+        with above_bars():
+            _errors.print(text, soft_wrap=True)
 
 
 def show_log(level: int) -> None:
-    """Send the library's log to standard error from `level` on; the quantiser's from DEBUG."""
+    """Send the library's log to standard error from `level` on; the quantizer's from DEBUG."""
     for handler in [each for each in _logger.handlers if isinstance(each, _LineHandler)]:
         _logger.removeHandler(handler)
     _logger.addHandler(_LineHandler())
     _logger.setLevel(level)
-    # One line per alternation of the quantiser would drown the line per epoch.
+    # One line per alternation of the quantizer would drown the line per epoch.
     for_all = level < logging.INFO
     logging.getLogger("wsdhq.quant").setLevel(level if for_all else logging.WARNING)
 
@@ -100,9 +101,9 @@ def say_skipped(skipped: Sequence[SkippedImage], total: int) -> None:
 
 
 @contextmanager
-def bar_for(stage: str) -> Iterator[ProgressBar]:
+def bar_for(stage: str) -> Iterator[Progress]:
     """A progress bar while one stage lasts; nothing where there is no terminal."""
-    with ProgressBar(shows_bars()) as bar:
+    with Progress(None if shows_bars() else False) as bar:
         bar.stage(stage)
         yield bar
 

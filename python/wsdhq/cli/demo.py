@@ -5,21 +5,21 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
 
+from wsdhq._arguments import about
 from wsdhq.cli.console import bar_for, print_table, say, shows_bars
 from wsdhq.cli.evaluate import print_evaluation
-from wsdhq.cli.options import Threads, about, check_folder_of
+from wsdhq.cli.options import Threads, check_folder_of
 from wsdhq.data import open_images, read_tags
-from wsdhq.embed import TrainConfig, TrainedModel
-from wsdhq.embed import train as train_run
 from wsdhq.quant import AQDIndex
-from wsdhq.runs.evaluation import evaluate_run
-from wsdhq.runs.files import write_evaluation
-from wsdhq.synthetic import SyntheticWorld, render_world
+
+if TYPE_CHECKING:
+    from wsdhq.embed import TrainedModel
+    from wsdhq.synthetic import SyntheticWorld
 
 __all__ = ["demo"]
 
@@ -38,6 +38,11 @@ def demo(
     threads: Threads = None,
 ) -> None:
     """Draw tagged images, learn from the tags, encode, index, search, evaluate and report."""
+    from wsdhq import runs
+    from wsdhq.embed import TrainConfig, TrainedModel
+    from wsdhq.embed import train as train_run
+    from wsdhq.synthetic import render_world
+
     begun = time.perf_counter()
     folder, run, index_file = out / "world", out / "run", out / "db.wsdhq"
     config = TrainConfig(
@@ -56,7 +61,8 @@ def demo(
         world = render_world(folder, num_images, seed, config.image_size, progress=bar.advance_to)
     say("2/5 training a small network from their pixels and tags")
     config = replace(config, images=str(world.images), tags=str(world.tags))
-    train_run(config, overwrite=True, progress=None if shows_bars() else False)
+    bars = None if shows_bars() else False
+    train_run(config, overwrite=True, progress=bars)
     say(f"3/5 indexing the codes in {index_file}")
     model = TrainedModel.load(run)
     index = _index(model, run, index_file)
@@ -65,8 +71,8 @@ def demo(
     say(f"4/5 searching for images without looking at their tags, with: {' '.join(words)}")
     _search(model, index, words, world)
     say("5/5 evaluating with labels that the training never saw")
-    evaluation = evaluate_run(run, world.labels, R=num_images, threads=threads)
-    write_evaluation(run, evaluation, "The demo: from careless tags to searchable codes")
+    evaluation = runs.evaluate(run, world.labels, R=num_images, threads=threads, progress=bars)
+    runs.report(evaluation, title="The demo: from careless tags to searchable codes")
     print_evaluation(evaluation)
     report = (run / "report.html").resolve()
     command = f'wsdhq search {run} --index {index_file} --words "{" ".join(words)}"'

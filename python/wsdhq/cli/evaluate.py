@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wsdhq.cli.console import print_table, say, say_skipped
+from wsdhq.cli.console import print_table, say, say_skipped, shows_bars
 from wsdhq.cli.options import (
     Features,
     Run,
     SimilarityName,
     Threads,
+    as_options,
     check_folder_of,
     known_similarity,
 )
-from wsdhq.runs.evaluation import Evaluation, evaluate_run
-from wsdhq.runs.files import write_evaluation
+
+if TYPE_CHECKING:
+    from wsdhq.runs import Evaluation
 
 __all__ = ["evaluate", "print_evaluation"]
 
@@ -63,31 +65,23 @@ def evaluate(
     threads: Threads = None,
 ) -> None:
     """Measure MAP@R, P@N and precision-recall; writes JSON, CSV, plots and report.html."""
-    folder = run if out is None else out
-    if folder.exists() and not folder.is_dir():
-        raise NotADirectoryError(f"--out: {folder} is a file, expected a folder")
+    from wsdhq import runs
+
     if out is not None:
+        if out.exists() and not out.is_dir():
+            raise NotADirectoryError(f"--out: {out} is a file, expected a folder")
         check_folder_of(out)
-    evaluation = evaluate_run(
-        run,
-        labels,
-        features=features,
-        images=images,
-        codes=codes,
-        tags=tags,
-        groupings=by,
-        num_queries=num_queries,
-        split_seed=split_seed,
-        R=depth,
-        similarity=known_similarity(similarity),
-        baselines=not codes_only,
-        threads=threads,
-    )
+    with as_options("features", "images", "codes", "tags", "by", num_queries="queries"):
+        evaluation = runs.evaluate(
+            run, labels, features=features, images=images, codes=codes, tags=tags, by=by,
+            num_queries=num_queries, split_seed=split_seed, R=depth,
+            similarity=known_similarity(similarity), codes_only=codes_only, threads=threads,
+            progress=None if shows_bars() else False,
+        )  # fmt: skip
     say_skipped(evaluation.skipped, evaluation.num_images)
-    folder.mkdir(exist_ok=True)
-    written = write_evaluation(folder, evaluation)
+    written = runs.report(evaluation, out)
     print_evaluation(evaluation)
-    say(f"wrote to {folder}: " + ", ".join(path.name for path in written))
+    say(f"wrote to {run if out is None else out}: " + ", ".join(path.name for path in written))
 
 
 def print_evaluation(evaluation: Evaluation) -> None:

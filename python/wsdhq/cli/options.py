@@ -6,16 +6,15 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
-import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from wsdhq._arguments import about, as_choice
 from wsdhq._files import writable_path
-from wsdhq.data import read_features
 from wsdhq.data.features import map_npy
-from wsdhq.embed.run_directory import RUN_FILES, RunDirectory
+from wsdhq.embed.run_directory import RUN_FILES
 from wsdhq.quant.index import Similarity
 
 if TYPE_CHECKING:
@@ -27,18 +26,13 @@ __all__ = [
     "Run",
     "SimilarityName",
     "Threads",
-    "about",
+    "as_options",
     "check_folder_of",
     "check_kind",
     "check_output",
-    "input_rows",
     "known_similarity",
     "one_input",
     "read_array",
-    "read_codes",
-    "read_features_for",
-    "rows_beside",
-    "rows_file_of",
 ]
 
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="Run directory that `wsdhq train` wrote.")]
@@ -54,26 +48,34 @@ SimilarityName = Annotated[
 ]
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads; all cores by default.")]
 
-_SIMILARITIES: tuple[Similarity, ...] = ("ip", "l2", "cosine")
+_SIMILARITIES: tuple[Similarity, ...] = get_args(Similarity)
 
 
 @contextmanager
-def about(what: str | os.PathLike[str]) -> Iterator[None]:
-    """Errors of content that the block raises begin with the file or option they are about."""
+def as_options(*names: str, **spellings: str) -> Iterator[None]:
+    """Errors of the block that begin with an argument of the library begin with its option.
+
+    Parameters
+    ----------
+    names : str
+        Arguments whose options have the same name.
+    spellings : str
+        Options of other names by argument.
+    """
+    options = {name: f"--{name.replace('_', '-')}" for name in names}
+    options |= {name: f"--{option}" for name, option in spellings.items()}
     try:
         yield
-    except TypeError as error:
-        raise TypeError(f"{what}: {error}") from error
-    except ValueError as error:
-        raise ValueError(f"{what}: {error}") from error
+    except (TypeError, ValueError, OSError) as error:
+        name, colon, rest = str(error).partition(":")
+        if not colon or name not in options:
+            raise
+        raise type(error)(f"{options[name]}:{rest}") from error
 
 
 def known_similarity(name: str) -> Similarity:
     """The similarity called `name`; ValueError, listing all, if there is none."""
-    for known in _SIMILARITIES:
-        if known == name:
-            return known
-    raise ValueError(f"--similarity: expected one of {', '.join(_SIMILARITIES)}, got {name!r}")
+    return cast(Similarity, as_choice(name, "--similarity", _SIMILARITIES))
 
 
 def one_input(features: Path | None, images: Path | None) -> None:
@@ -89,18 +91,6 @@ def check_kind(model: TrainedModel, run: Path, features: Path | None, images: Pa
         raise ValueError(f"--features: the run {run} was trained on images, expected --images")
     if not model.embeds_images and images is not None:
         raise ValueError(f"--images: the run {run} was trained on features, expected --features")
-
-
-def read_features_for(model: TrainedModel, run: Path, path: Path) -> NDArray[np.floating[Any]]:
-    """Map the features in `path`, as wide as those that the run was trained on."""
-    array = read_features(path)
-    expected = model.network.head.in_dim
-    if array.shape[1] != expected:
-        raise ValueError(
-            f"{path}: expected {expected} features per image, as {run} was trained on, "
-            f"got {array.shape[1]}"
-        )
-    return array
 
 
 def check_folder_of(path: Path, option: str = "--out") -> None:
@@ -133,48 +123,3 @@ def read_array(path: Path, option: str) -> NDArray[Any]:
         raise FileNotFoundError(f"{option}: there is no file {path}")
     with about(option):
         return map_npy(path)
-
-
-def read_codes(path: Path, num_codebooks: int) -> NDArray[np.uint8]:
-    """Map the codes in the file that --codes names, of so many bytes per image."""
-    codes = read_array(path, "--codes")
-    if codes.dtype != np.uint8 or codes.ndim != 2 or codes.shape[1] != num_codebooks:
-        raise ValueError(
-            f"{path}: expected codes of this run, uint8 of shape (N, {num_codebooks}); got "
-            f"{codes.dtype} of shape {codes.shape}"
-        )
-    return codes
-
-
-def rows_beside(path: Path) -> Path:
-    """Where the input row of each code or embedding in `path` is kept, if images were skipped."""
-    return path.with_name(f"{path.stem}.rows.npy")
-
-
-def rows_file_of(codes: Path, run: Path) -> Path:
-    """The same for codes to be read, which may be the run's own."""
-    own = RunDirectory(run)
-    is_own = codes.resolve() == own.file("codes.npy").resolve()
-    return own.file("rows.npy") if is_own else rows_beside(codes)
-
-
-def input_rows(path: Path, run: Path, num_codes: int) -> NDArray[np.int64]:
-    """The input row of each of the codes in `path`: all rows, unless images were skipped.
-
-    Raises
-    ------
-    ValueError
-        The file beside the codes that names the rows holds something else, or does not fit.
-    """
-    rows = rows_file_of(path, run)
-    if not rows.is_file():
-        return np.arange(num_codes)
-    array = map_npy(rows)
-    if array.dtype.kind not in "iu" or array.shape != (num_codes,):
-        raise ValueError(
-            f"{rows}: expected the input row of each of the {num_codes} codes in {path}, got "
-            f"{array.dtype} of shape {array.shape}"
-        )
-    if num_codes and (array[0] < 0 or np.any(array[1:] <= array[:-1])):
-        raise ValueError(f"{rows}: expected the numbers of input rows, ascending")
-    return array.astype(np.int64)

@@ -11,12 +11,13 @@ from typing import Annotated, Any
 
 import typer
 
+from wsdhq._arguments import about
 from wsdhq._files import write_text
 from wsdhq.cli.console import bar_for, print_table, say, say_skipped
-from wsdhq.cli.options import Threads, about, check_folder_of
-from wsdhq.cli.settings import read_pairs, read_settings
+from wsdhq.cli.options import Threads, check_folder_of
 from wsdhq.data import load
-from wsdhq.embed.config import TrainConfig
+from wsdhq.embed.config import check_settings
+from wsdhq.embed.config.pairs import read_pairs, read_settings
 from wsdhq.reproduce import (
     TARGETS,
     CellStore,
@@ -164,7 +165,7 @@ def reproduce(
         )
     settings = {**usual, **read_settings(setting or [], _TAKEN)}
     with about("--set"):
-        TrainConfig(out="-", tags="-", features="-", **settings)
+        check_settings(settings)
     # Imported here: torch takes seconds, and `--list` needs none of it.
     from wsdhq.embed.devices import usable_device
 

@@ -6,17 +6,20 @@ import difflib
 import json
 from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from wsdhq._arguments import about
 from wsdhq.cli.console import print_table, say_skipped
-from wsdhq.cli.options import Run, Threads, about, read_features_for
+from wsdhq.cli.options import Run, Threads
 from wsdhq.data import ImageCollection, UnreadableImage, open_images, read_tags
-from wsdhq.embed import TrainedModel
 from wsdhq.quant import AQDIndex
+
+if TYPE_CHECKING:
+    from wsdhq.embed import TrainedModel
 
 __all__ = ["known_tags", "search"]
 
@@ -44,6 +47,8 @@ def search(
     threads: Threads = None,
 ) -> None:
     """Find the images of an index that mean what the query means."""
+    from wsdhq.embed import TrainedModel
+
     if not query and words is None:
         raise ValueError("expected one of --query and --words, got neither")
     if query and words is not None:
@@ -133,6 +138,8 @@ def _tags_of_index(path: Path, aqd: AQDIndex, index: Path) -> list[list[str]]:
 def _embed_queries(
     model: TrainedModel, run: Path, queries: list[Path], threads: int | None
 ) -> tuple[list[str], NDArray[np.float32]]:
+    from wsdhq.runs.inputs import read_features_for
+
     names: list[str] = []
     parts: list[NDArray[np.float32]] = []
     for query in queries:

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
 
+from wsdhq._arguments import about
 from wsdhq._files import write_json
 from wsdhq.cli.console import say
-from wsdhq.cli.options import about, check_folder_of
+from wsdhq.cli.options import check_folder_of
 from wsdhq.data import read_tags
-from wsdhq.embed import TrainConfig
-from wsdhq.embed.config import GRAPH_NEIGHBOURS, MERGE_RADIUS
-from wsdhq.embed.tags import SemanticSphere, build_semantic_sphere
-from wsdhq.embed.tags.word_vectors import load_word_vectors, train_word_vectors
+from wsdhq.embed.config import GRAPH_NEIGHBOURS, MERGE_RADIUS, SphereConfig
+
+if TYPE_CHECKING:
+    from wsdhq.embed.tags import SemanticSphere
 
 __all__ = ["tags"]
 
 _NAMES_SHOWN = 40
-_DEFAULTS = {field.name: field.default for field in fields(TrainConfig)}
 
 
 def tags(
@@ -35,20 +34,22 @@ def tags(
     num_neighbours: Annotated[
         int, typer.Option(min=0, help="k: neighbours in the graph; 0 enhances nothing.")
     ] = GRAPH_NEIGHBOURS,
-    threshold: Annotated[float, typer.Option(help="tau: least cosine of an edge.")] = _DEFAULTS[
-        "threshold"
-    ],
+    threshold: Annotated[
+        float, typer.Option(help="tau: least cosine of an edge.")
+    ] = SphereConfig.threshold,
     radius: Annotated[
         float, typer.Option(help="eps: distance within which enhanced tags merge.")
     ] = MERGE_RADIUS,
     min_count: Annotated[
         int, typer.Option(min=1, help="Tags carried by fewer images are dropped.")
-    ] = _DEFAULTS["min_count"],
+    ] = SphereConfig.min_count,
     seed: Annotated[int, typer.Option(min=0, help="Seed of trained word vectors.")] = 0,
     show: Annotated[int, typer.Option(min=0, help="Merged groups to print.")] = 20,
     out: Annotated[Path | None, typer.Option(help="Write the groups here, as JSON.")] = None,
 ) -> None:
     """Link and merge tags on their correlation graph, and print groups, edges and counts."""
+    from wsdhq.embed.tags import build_semantic_sphere, load_word_vectors, train_word_vectors
+
     if out is not None:
         check_folder_of(out)
     tag_sets = read_tags(tags)
@@ -56,9 +57,9 @@ def tags(
         vectors = (
             train_word_vectors(
                 tag_sets,
-                dim=_DEFAULTS["word_dim"],
+                dim=SphereConfig.word_dim,
                 min_count=min_count,
-                epochs=_DEFAULTS["word_epochs"],
+                epochs=SphereConfig.word_epochs,
                 seed=seed,
             )
             if word_vectors is None

@@ -7,16 +7,23 @@ from typing import Annotated, Any
 
 import typer
 
+from wsdhq._arguments import about
 from wsdhq.cli.console import say, shows_bars
-from wsdhq.cli.options import Features, Images, Threads, about, one_input
-from wsdhq.cli.settings import read_settings
-from wsdhq.embed import TrainConfig
-from wsdhq.embed import train as train_run
+from wsdhq.cli.options import Features, Images, Threads, one_input
+from wsdhq.embed.config import TrainConfig
+from wsdhq.embed.config.pairs import read_settings
 from wsdhq.embed.config.presets import PRESETS, preset_settings
 from wsdhq.embed.config.variants import PIECES, VARIANTS, Variant, find_variant
 from wsdhq.embed.run_directory import RunDirectory
 
 __all__ = ["train"]
+
+
+def _setting(name: str, text: str, *spelling: str) -> Any:
+    """An option of a setting: left out, a preset or the default of `TrainConfig` decides."""
+    default = getattr(TrainConfig, name)
+    end = "" if default is None else f" By default {default}."
+    return typer.Option(*spelling, help=text + end)
 
 
 def train(
@@ -36,39 +43,39 @@ def train(
             f"with a piece changed: {', '.join(PIECES)}."
         ),
     ] = None,
-    bits: Annotated[int | None, typer.Option(help="Length of a code: 8, 16, 24, 32, ...")] = None,
+    bits: Annotated[int | None, _setting("bits", "Length of a code: 8, 16, 24, 32, ...")] = None,
     word_vectors: Annotated[
         Path | None,
         typer.Option(help="word2vec .bin, .txt or .kv; by default trained on the tags."),
     ] = None,
     num_queries: Annotated[
-        int | None, typer.Option("--queries", help="Images to hold out as queries.")
+        int | None, _setting("num_queries", "Images to hold out as queries.", "--queries")
     ] = None,
-    split_seed: Annotated[int | None, typer.Option(help="Seed of that choice.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the images.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Of the backbone.")] = None,
+    split_seed: Annotated[int | None, _setting("split_seed", "Seed of that choice.")] = None,
+    epochs: Annotated[int | None, _setting("epochs", "Passes over the images.")] = None,
+    learning_rate: Annotated[
+        float | None,
+        _setting("learning_rate", "Of the backbone: .002, or .0002 with --backbone-weights."),
+    ] = None,
     hidden_dim: Annotated[
-        int | None, typer.Option(help="Width of the head's hidden layer; 0 is a linear head.")
+        int | None, _setting("hidden_dim", "Width of the head's hidden layer; 0: a linear head.")
     ] = None,
     num_negatives: Annotated[
-        int | None, typer.Option(help="Hardest negative tags per image (K_n); 0 takes all.")
+        int | None, _setting("num_negatives", "Hardest negative tags per image (K_n); 0: all.")
     ] = None,
-    image_size: Annotated[int | None, typer.Option(help="Pixels a side.")] = None,
+    image_size: Annotated[int | None, _setting("image_size", "Pixels a side.")] = None,
     crop_size: Annotated[
-        int | None, typer.Option(help="Side of the crops that the backbone sees.")
+        int | None, _setting("crop_size", "Side of the crops that the backbone sees.")
     ] = None,
     backbone: Annotated[
         str | None,
-        typer.Option(
-            help="small, alexnet (of crops of 227), torchvision:NAME or timm:NAME.",
-            show_default=False,
-        ),
+        _setting("backbone", "small, alexnet (of crops of 227), torchvision:NAME or timm:NAME."),
     ] = None,
     backbone_weights: Annotated[
         Path | None,
         typer.Option(help="Weights it begins with: .npy (AlexNet), .pth or .safetensors."),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
+    seed: Annotated[int | None, _setting("seed", "Seed of everything random.")] = None,
     threads: Threads = None,
     setting: Annotated[
         list[str] | None,
@@ -78,6 +85,8 @@ def train(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in OUT.")] = False,
 ) -> None:
     """Learn an embedding and its codes from tags; writes the run directory OUT."""
+    from wsdhq.embed import train as train_run
+
     given: dict[str, Any] = {
         "bits": bits,
         "num_queries": num_queries,

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from wsdhq._arguments import as_integer
 from wsdhq.data.images import ImageCollection, UnreadableImage
-from wsdhq.data.splits import check_integer, check_rows
+from wsdhq.data.splits import check_rows
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -76,7 +77,7 @@ def decode_images(
     reduction). JPEGs are first decoded at the smallest size with no side shorter than twice
     `size`. Nothing is cropped.
 
-    Pixels are not normalised: bytes from 0 to 255 in the colour space of the file, of which
+    Pixels are not normalized: bytes from 0 to 255 in the colour space of the file, of which
     no mean is subtracted. That is for the network that sees them, as its weights demand.
 
     An image takes ``3 * size**2`` bytes: 25,000 of 64 x 64 are 0.3 GB, 193,752 of 227 x 227
@@ -115,8 +116,8 @@ def decode_images(
         They are out of range, `out` is of another shape or read-only, or none of the images
         can be read.
     """
-    size = _positive(size, "size")
-    threads = _available_cores() if threads is None else _positive(threads, "threads")
+    size = as_integer(size, "size", 1)
+    threads = _available_cores() if threads is None else as_integer(threads, "threads", 1)
     asked = (
         np.arange(len(collection)) if rows is None else check_rows(rows, len(collection))
     ).astype(np.int64, copy=False)
@@ -151,13 +152,13 @@ def decode_images(
 def _checked_out(out: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
     if not isinstance(out, np.ndarray) or out.dtype != np.uint8:
         kind = out.dtype if isinstance(out, np.ndarray) else type(out).__name__
-        raise TypeError(f"out must be an array of uint8, got {kind}")
+        raise TypeError(f"out: expected an array of uint8, got {kind}")
     if out.shape != shape:
         raise ValueError(
-            f"out must have the shape (images, size, size, 3), here {shape}, got {out.shape}"
+            f"out: expected the shape (images, size, size, 3), here {shape}, got {out.shape}"
         )
     if not out.flags.writeable:
-        raise ValueError("out must be writable, got a read-only array")
+        raise ValueError("out: expected a writable array, got a read-only one")
     return out
 
 
@@ -201,13 +202,6 @@ def _square(image: Image.Image, size: int) -> NDArray[np.uint8]:
     from PIL import Image
 
     return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR, reducing_gap=2.0))
-
-
-def _positive(value: int, argument: str) -> int:
-    number = check_integer(value, argument)
-    if number < 1:
-        raise ValueError(f"{argument} must be at least 1, got {number}")
-    return number
 
 
 def _available_cores() -> int:

@@ -49,11 +49,11 @@ def read_features(path: str | os.PathLike[str]) -> NDArray[np.floating[Any]]:
     array = map_npy(path)
     if array.dtype.kind != "f" or array.dtype.itemsize not in _FLOAT_SIZES:
         raise TypeError(
-            f"{path}: features must be float16, float32 or float64, got {array.dtype.name}"
+            f"{path}: features: expected float16, float32 or float64, got {array.dtype.name}"
         )
     if array.ndim != 2 or array.shape[1] == 0:
         raise ValueError(
-            f"{path}: features must have the shape (images, features) with at least one "
+            f"{path}: features: expected the shape (images, features) with at least one "
             f"feature, got {array.shape}"
         )
     block = max(1, _CHECKED_BYTES // (array.shape[1] * array.dtype.itemsize))
@@ -62,7 +62,7 @@ def read_features(path: str | os.PathLike[str]) -> NDArray[np.floating[Any]]:
         if not finite.all():
             row, column = np.unravel_index(int(np.argmin(finite)), finite.shape)
             raise ValueError(
-                f"{path}: features must be finite, but row {start + row}, column {column} "
+                f"{path}: features: expected finite values, but row {start + row}, column {column} "
                 f"(from 0) is {array[start + row, column]}"
             )
     return array

@@ -17,7 +17,7 @@ from wsdhq.data.tags import read_tags
 
 __all__ = ["load"]
 
-_MOST_QUERIES = 2000
+_MAX_QUERIES = 2000
 
 
 def load(
@@ -88,7 +88,7 @@ def load(
         join_groupings(groupings) if groupings else Grouping((), np.empty((len(tags), 0), np.uint8))
     )
     if num_queries is None:
-        num_queries = min(_MOST_QUERIES, len(tags) // 10)
+        num_queries = min(_MAX_QUERIES, len(tags) // 10)
     query, database, train = split_collection(len(tags), num_queries, num_train, seed)
     archive = images_path if images_path and images_path.suffix == ".zip" else None
     folder = images_path if images_path and images_path.is_dir() else root

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from wsdhq._files import atomic_path, save_npy, write_json
-from wsdhq.data.tags import normalise_tags
-
-if TYPE_CHECKING:
-    from wsdhq.data.tagged_images import TaggedImages
+from wsdhq.data.labels import Grouping
+from wsdhq.data.tags import normalize_tags
 
 __all__ = ["FEATURES", "IMAGES", "IMAGE_LIST", "LABELS", "TAGS", "write_folder"]
 
@@ -24,37 +24,45 @@ LABELS = ("labels.csv", "labels.npy")
 FEATURES = "features.npy"
 
 
-def write_folder(data: TaggedImages, folder: str | os.PathLike[str]) -> dict[str, Path]:
+def write_folder(
+    folder: str | os.PathLike[str],
+    *,
+    tags: Sequence[list[str]],
+    images: Sequence[Path | str],
+    archive: Path | None,
+    labels: NDArray[np.uint8],
+    groupings: Mapping[str, Grouping],
+    features: Path | None,
+) -> dict[str, Path]:
     """Write a data set to a folder; see `wsdhq.data.TaggedImages.write`."""
     folder = Path(folder)
     written = {"tags": folder / "tags.jsonl"}
-    if data.images:
-        written["images"] = folder / (IMAGE_LIST if data.archive is None else "images.zip")
-    if data.label_names:
+    if images:
+        written["images"] = folder / (IMAGE_LIST if archive is None else "images.zip")
+    if groupings:
         written["labels"] = folder / "labels.npy"
-    if data.features is not None:
+    if features is not None:
         written["features"] = folder / FEATURES
     # Found out before anything is written.
-    if data.archive is not None:
-        data.open().close()
-    for _ in _image_lines(data):
+    listed = images if archive is None else []
+    for _ in _image_lines(listed):
         pass
-    for _ in _tag_lines(data.tags):
+    for _ in _tag_lines(tags):
         pass
     folder.mkdir(parents=True, exist_ok=True)
     _refuse_other_forms(folder, written)
     written["tags"].unlink(missing_ok=True)
-    if data.label_names:
-        names = {title: list(grouping.names) for title, grouping in data.groupings.items()}
+    if groupings:
+        names = {title: list(grouping.names) for title, grouping in groupings.items()}
         write_json(folder / "labels.json", names)
-        save_npy(written["labels"], data.labels)
-    if data.features is not None:
-        _link(data.features, written["features"])
-    if data.archive is not None:
-        _link(data.archive, written["images"])
-    elif data.images:
-        _write_lines(written["images"], _image_lines(data))
-    _write_lines(written["tags"], _tag_lines(data.tags))
+        save_npy(written["labels"], labels)
+    if features is not None:
+        _link(features, written["features"])
+    if archive is not None:
+        _link(archive, written["images"])
+    elif images:
+        _write_lines(written["images"], _image_lines(listed))
+    _write_lines(written["tags"], _tag_lines(tags))
     return written
 
 
@@ -76,10 +84,8 @@ def _refuse_other_forms(folder: Path, written: dict[str, Path]) -> None:
             )
 
 
-def _image_lines(data: TaggedImages) -> Iterator[str]:
-    if data.archive is not None:
-        return
-    for row, image in enumerate(data.images):
+def _image_lines(images: Iterable[Path | str]) -> Iterator[str]:
+    for row, image in enumerate(images):
         line = str(Path(image).absolute())
         if line.strip() != line or "\n" in line or not _is_text(line):
             raise ValueError(
@@ -91,13 +97,13 @@ def _image_lines(data: TaggedImages) -> Iterator[str]:
 
 def _tag_lines(tag_sets: Iterable[list[str]]) -> Iterator[str]:
     for row, tags in enumerate(tag_sets):
-        normalised = normalise_tags(tags)
-        if normalised != list(tags):
+        normalized = normalize_tags(tags)
+        if normalized != list(tags):
             raise ValueError(
-                f"tags[{row}] are {tags!r}, but would be read as {normalised!r}: expected tags "
+                f"tags[{row}] are {tags!r}, but would be read as {normalized!r}: expected tags "
                 "in that form"
             )
-        line = json.dumps(normalised, ensure_ascii=False)
+        line = json.dumps(normalized, ensure_ascii=False)
         if not _is_text(line):
             raise ValueError(
                 f"tags[{row}] are {tags!r}: one holds half of a surrogate pair, which is no "

@@ -11,8 +11,8 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from wsdhq._arguments import as_integer
 from wsdhq.data.rgb import decode_rgb, pillow_formats
-from wsdhq.data.splits import check_integer
 from wsdhq.data.tags import numbered_lines
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ __all__ = [
 IMAGE_EXTENSIONS = frozenset(
     {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 )
-_LARGEST_FILE = 256 << 20
+_MAX_FILE = 256 << 20
 
 
 class UnreadableImage(Exception):  # noqa: N818 - it names what came, an image, not a mistake
@@ -110,9 +110,7 @@ class ImageCollection(ABC):
         ValueError
             `row` is outside the collection, or the collection has been closed.
         """
-        row = check_integer(row, "row")
-        if not 0 <= row < len(self):
-            raise ValueError(f"row must be from 0 to {len(self) - 1}, got {row}")
+        row = as_integer(row, "row", 0, len(self) - 1)
         formats = pillow_formats()
         try:
             self._check_open()
@@ -311,5 +309,5 @@ def _expected_extensions() -> str:
 
 
 def _check_size(num_bytes: int) -> None:
-    if num_bytes > _LARGEST_FILE:
-        raise ValueError(f"{num_bytes} bytes are more than the {_LARGEST_FILE} of the largest file")
+    if num_bytes > _MAX_FILE:
+        raise ValueError(f"{num_bytes} bytes are more than the {_MAX_FILE} of the largest file")

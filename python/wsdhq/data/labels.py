@@ -22,7 +22,7 @@ __all__ = ["Grouping", "Labels", "join_groupings", "read_labels"]
 _IDENTIFIERS = frozenset({"id", "image", "name", "file", "filename", "path"})
 _FLAGS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
 _SEPARATOR = "|"
-_LARGEST_MATRIX = 1 << 30
+_MAX_MATRIX = 1 << 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,14 +49,14 @@ class Grouping:
 
     def __post_init__(self) -> None:
         if self.matrix.dtype != np.uint8:
-            raise TypeError(f"matrix must be uint8, got {self.matrix.dtype}")
+            raise TypeError(f"matrix: expected uint8, got {self.matrix.dtype}")
         if self.matrix.ndim != 2 or self.matrix.shape[1] != len(self.names):
             raise ValueError(
-                f"matrix must have the shape (images, {len(self.names)}), a column for each "
+                f"matrix: expected the shape (images, {len(self.names)}), a column for each "
                 f"name, got {self.matrix.shape}"
             )
         if repeated := _repeated(self.names):
-            raise ValueError(f"label names must differ, but {repeated!r} comes twice")
+            raise ValueError(f"names: expected different ones, got {repeated!r} twice")
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +84,7 @@ class Labels:
         lengths = {name: len(grouping.matrix) for name, grouping in self.groupings.items()}
         lengths |= {name: len(values) for name, values in self.identifiers.items()}
         if not self.groupings:
-            raise ValueError("groupings must hold at least one grouping")
+            raise ValueError("groupings: expected at least one grouping")
         if len(set(lengths.values())) > 1:
             raise ValueError(f"all groupings and identifiers need as many rows, got {lengths}")
 
@@ -261,17 +261,17 @@ def read_labels(path: str | os.PathLike[str]) -> Labels:
 def _read_npy(path: Path) -> Labels:
     array = map_npy(path)
     if array.dtype.kind not in "iub":
-        raise TypeError(f"{path}: labels must be integers or booleans, got {array.dtype.name}")
+        raise TypeError(f"{path}: labels: expected integers or booleans, got {array.dtype.name}")
     if array.ndim != 2 or 0 in array.shape:
         raise ValueError(
-            f"{path}: labels must have the shape (images, labels), neither of them 0, "
+            f"{path}: labels: expected the shape (images, labels), neither of them 0, "
             f"got {array.shape}"
         )
     wrong = (array != 0) & (array != 1)
     if wrong.any():
         row, column = np.unravel_index(int(np.argmax(wrong)), wrong.shape)
         raise ValueError(
-            f"{path}: labels must be 0 or 1, but row {row}, column {column} (from 0) is "
+            f"{path}: labels: expected 0 or 1, but row {row}, column {column} (from 0) is "
             f"{array[row, column]}"
         )
     names = _read_names(path.with_suffix(".json"), array.shape[1])
@@ -405,7 +405,7 @@ def _group(path: Path, column: str, cells: Sequence[str]) -> Grouping:
     names = tuple(sorted({label for labels in carried.values() for label in labels}))
     if not names:
         raise ValueError(f"{path}: column {column!r} holds no label in any row; remove it")
-    if len(names) * len(cells) > _LARGEST_MATRIX:
+    if len(names) * len(cells) > _MAX_MATRIX:
         raise ValueError(
             f"{path}: column {column!r} holds {len(names)} different labels in {len(cells)} "
             "rows, too many to be a grouping; remove the column if it identifies the image"

@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from wsdhq._arguments import as_choice, as_integer
 from wsdhq.data.labels import Grouping
-from wsdhq.data.official import TagReader, check_choice, find, read_lines, shown
-from wsdhq.data.splits import check_integer, default_queries, split_collection
+from wsdhq.data.official import TagReader, find, read_lines, shown
+from wsdhq.data.splits import default_queries, split_collection
 from wsdhq.data.summary import count_line, few, split_line
 from wsdhq.data.tagged_images import TaggedImages
 
@@ -113,11 +114,10 @@ def load(
         not as described; the message names file and line.
     """
     root = Path(root)
-    if num_labels is not None and check_integer(num_labels, "num_labels") not in _CONCEPTS:
-        raise ValueError(f"num_labels must be 38 or 24, got {num_labels}")
-    check_choice(vocabulary, ("common", "all"), "vocabulary")
-    if check_integer(min_count, "min_count") < 1:
-        raise ValueError(f"min_count must be at least 1, got {min_count}")
+    if num_labels is not None and as_integer(num_labels, "num_labels") not in _CONCEPTS:
+        raise ValueError(f"num_labels: expected 38 or 24, got {num_labels}")
+    as_choice(vocabulary, "vocabulary", ("common", "all"))
+    as_integer(min_count, "min_count", 1)
     if not root.is_dir():
         raise FileNotFoundError(
             f"there is no folder {root}: expected MIR-FLICKR25K there, from {_IMAGE_ARCHIVE}"
@@ -197,9 +197,7 @@ def _count_images(folder: Path, homes: list[Path], expected: int | None) -> int:
                 f"im{last}.jpg, from {_IMAGE_ARCHIVE}, found {len(numbers):,} of them"
             )
         return len(numbers)
-    expected = check_integer(expected, "expected_images")
-    if expected < 1:
-        raise ValueError(f"expected_images must be at least 1, got {expected}")
+    expected = as_integer(expected, "expected_images", 1)
     if numbers != set(range(1, expected + 1)):
         if missing <= expected:
             wrong = f"the first missing one is im{missing}.jpg"

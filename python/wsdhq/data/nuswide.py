@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from wsdhq._arguments import as_choice, as_integer
 from wsdhq.data.labels import Grouping
-from wsdhq.data.official import TagReader, check_choice, find, read_lines, shown
-from wsdhq.data.splits import check_integer, default_queries, split_collection
+from wsdhq.data.official import TagReader, find, read_lines, shown
+from wsdhq.data.splits import default_queries, split_collection
 from wsdhq.data.summary import count_line, few, split_line
 from wsdhq.data.tagged_images import TaggedImages
 
@@ -108,11 +109,11 @@ def load(
     """
     root = Path(root)
     if num_concepts is not None:
-        num_concepts = check_integer(num_concepts, "num_concepts")
+        num_concepts = as_integer(num_concepts, "num_concepts")
     if vocabulary is not None:
-        check_choice(vocabulary, _VOCABULARIES, "vocabulary")
+        as_choice(vocabulary, "vocabulary", _VOCABULARIES)
     if not isinstance(require_images, bool):
-        raise TypeError(f"require_images must be True or False, got {require_images!r}")
+        raise TypeError(f"require_images: expected True or False, got {require_images!r}")
     if not root.is_dir():
         raise FileNotFoundError(f"there is no folder {root}: expected NUS-WIDE there, from {_SITE}")
 
@@ -240,7 +241,7 @@ def _read_truth(root: Path, list_path: Path, num_listed: int, num_chosen: int | 
         num_chosen = min(_PAPER_LABELS, len(concepts))
     if not 1 <= num_chosen <= len(concepts):
         raise ValueError(
-            f"num_concepts must be from 1 to {len(concepts)}, the concepts of {concepts_path}, "
+            f"num_concepts: expected 1 to {len(concepts)}, the concepts of {concepts_path}, "
             f"got {num_chosen}"
         )
     folder = find(

@@ -7,9 +7,9 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from wsdhq.data.tags import normalise_tags
+from wsdhq.data.tags import normalize_tags
 
-__all__ = ["TagReader", "check_choice", "find", "read_lines", "shown"]
+__all__ = ["TagReader", "find", "read_lines", "shown"]
 
 
 def find(
@@ -110,7 +110,7 @@ class TagReader:
         self._known: dict[bytes, str | None] = {}
 
     def read(self, raw_tags: Iterable[bytes]) -> list[str]:
-        """Return the tags of one image in the form of `normalise_tags`.
+        """Return the tags of one image in the form of `normalize_tags`.
 
         Parameters
         ----------
@@ -137,18 +137,10 @@ class TagReader:
         except UnicodeDecodeError:
             text = raw.decode("latin-1")
             self.foreign.append(text)
-        tag = next(iter(normalise_tags([text])), None)
+        tag = next(iter(normalize_tags([text])), None)
         return tag if self._vocabulary is None or tag in self._vocabulary else None
 
 
 def shown(line: bytes) -> str:
     """Return how a message shows a line: quoted, and no longer than 40 bytes of it."""
     return repr(line[:40].decode("utf-8", errors="replace"))
-
-
-def check_choice(value: object, choices: Iterable[str], argument: str) -> None:
-    """Raise ValueError, listing the choices, unless `value` is one of them."""
-    choices = list(choices)
-    if value not in choices:
-        known = " or ".join(map(repr, choices))
-        raise ValueError(f"{argument} must be {known}, got {value!r}")

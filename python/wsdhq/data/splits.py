@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import operator
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["check_integer", "check_rows", "default_queries", "split_collection", "split_rows"]
+from wsdhq._arguments import as_integer
+
+__all__ = ["check_rows", "default_queries", "split_collection", "split_rows"]
 
 
 def split_rows(
@@ -88,28 +87,24 @@ def split_collection(
     query, database = permutation[:num_queries].copy(), np.sort(permutation[num_queries:])
     if num_train is None:
         return query, database, database.copy()
-    num_train = check_integer(num_train, "num_train")
+    num_train = as_integer(num_train, "num_train")
     if not 1 <= num_train <= len(database):
         raise ValueError(
-            f"num_train must be from 1 to the number of rows in the database ({len(database)}: "
-            f"{num_rows} rows less {num_queries} queries); got {num_train}"
+            f"num_train: expected 1 to the number of rows in the database ({len(database)}: "
+            f"{num_rows} rows less {num_queries} queries), got {num_train}"
         )
     return query, database, np.sort(permutation[num_queries : num_queries + num_train])
 
 
 def _permutation(num_rows: int, num_queries: int, seed: int) -> NDArray[np.int64]:
-    num_rows = check_integer(num_rows, "num_rows")
-    num_queries = check_integer(num_queries, "num_queries")
-    seed = check_integer(seed, "seed")
-    if num_rows < 1:
-        raise ValueError(f"num_rows must be at least 1, got {num_rows}")
+    num_rows = as_integer(num_rows, "num_rows", 1)
+    num_queries = as_integer(num_queries, "num_queries")
+    seed = as_integer(seed, "seed", 0)
     if not 0 <= num_queries < num_rows:
         raise ValueError(
-            f"num_queries must be at least 0 and less than the number of rows ({num_rows}), "
-            f"so that the database is not empty; got {num_queries}"
+            f"num_queries: expected at least 0 and less than the number of rows ({num_rows}), "
+            f"so that the database is not empty, got {num_queries}"
         )
-    if seed < 0:
-        raise ValueError(f"seed must not be negative, got {seed}")
     return np.random.default_rng(seed).permutation(num_rows).astype(np.int64, copy=False)
 
 
@@ -157,11 +152,11 @@ def check_rows(rows: ArrayLike, num_rows: int, argument: str = "rows") -> NDArra
     """
     array = np.asarray(rows)
     if array.ndim != 1:
-        raise ValueError(f"{argument} must be one-dimensional, got shape {array.shape}")
+        raise ValueError(f"{argument}: expected one dimension, got shape {array.shape}")
     if array.size == 0:
         return np.empty(0, dtype=np.int64)
     if not np.issubdtype(array.dtype, np.integer):
-        raise TypeError(f"{argument} must hold integer row numbers, got dtype {array.dtype}")
+        raise TypeError(f"{argument}: expected integer row numbers, got dtype {array.dtype}")
     outside = (array < 0) | (array >= num_rows)
     if outside.any():
         place = int(np.argmax(outside))
@@ -172,15 +167,3 @@ def check_rows(rows: ArrayLike, num_rows: int, argument: str = "rows") -> NDArra
             else f"{argument}[{place}] is {array[place]}, but there are no rows"
         )
     return array.astype(np.int64)
-
-
-def check_integer(value: Any, argument: str) -> int:
-    """Return `value` as an int; TypeError, naming `argument`, if it is none (True is none)."""
-    if isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{argument} must be an integer, got {value!r}")
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise TypeError(
-            f"{argument} must be an integer, got {value!r} of type {type(value).__name__}"
-        ) from None

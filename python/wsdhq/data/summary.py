@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 __all__ = ["count_line", "few", "split_line"]
 
-_MOST_NAMED = 3
+_MAX_NAMED = 3
 
 
 def count_line(text: str, count: int, paper: int | None = None) -> str:
@@ -63,8 +63,8 @@ def split_line(
 
 def few(names: Sequence[Any]) -> str:
     """Name the first few of `names`, with dots where there are more."""
-    shown = ", ".join(str(name) for name in names[:_MOST_NAMED])
-    return shown + (", ..." if len(names) > _MOST_NAMED else "")
+    shown = ", ".join(str(name) for name in names[:_MAX_NAMED])
+    return shown + (", ..." if len(names) > _MAX_NAMED else "")
 
 
 def _slashes(numbers: Sequence[int]) -> str:

@@ -72,12 +72,12 @@ class TaggedImages:
     def __post_init__(self) -> None:
         num_rows = len(self.tags)
         if len(self.images) != num_rows and (self.images or self.features is None):
-            raise ValueError(f"tags must be of {len(self.images)} images, got {num_rows}")
+            raise ValueError(f"tags: expected those of {len(self.images)} images, got {num_rows}")
         if self.labels.dtype != np.uint8:
-            raise TypeError(f"labels must be uint8, got {self.labels.dtype}")
+            raise TypeError(f"labels: expected uint8, got {self.labels.dtype}")
         if self.labels.shape != (num_rows, len(self.label_names)):
             raise ValueError(
-                f"labels must have the shape (images, label names), here "
+                f"labels: expected the shape (images, label names), here "
                 f"{(num_rows, len(self.label_names))}, got {self.labels.shape}"
             )
         self._check_groupings()
@@ -94,7 +94,7 @@ class TaggedImages:
         joined = join_groupings(self.groupings)
         if joined.names != self.label_names or not np.array_equal(joined.matrix, self.labels):
             raise ValueError(
-                f"groupings ({', '.join(map(repr, self.groupings))}) must hold the labels, side "
+                f"groupings ({', '.join(map(repr, self.groupings))}): expected the labels, side "
                 "by side, but their names or values differ"
             )
 
@@ -169,4 +169,14 @@ class TaggedImages:
             The path of an image or a tag cannot be written so that it comes back (a line break
             in a path; a tag in capital letters); or the archive is not that of the images.
         """
-        return write_folder(self, folder)
+        if self.archive is not None:
+            self.open().close()
+        return write_folder(
+            folder,
+            tags=self.tags,
+            images=self.images,
+            archive=self.archive,
+            labels=self.labels,
+            groupings=self.groupings,
+            features=self.features,
+        )

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-__all__ = ["normalise_tags", "numbered_lines", "read_tags"]
+__all__ = ["normalize_tags", "numbered_lines", "read_tags"]
 
 
 def read_tags(path: str | os.PathLike[str]) -> list[list[str]]:
@@ -54,11 +54,11 @@ def read_tags(path: str | os.PathLike[str]) -> list[list[str]]:
             tags = parse(line)
         except ValueError as error:
             raise ValueError(f"{path}, line {number}: {error}") from None
-        tag_sets.append([vocabulary.setdefault(tag, tag) for tag in normalise_tags(tags)])
+        tag_sets.append([vocabulary.setdefault(tag, tag) for tag in normalize_tags(tags)])
     return tag_sets
 
 
-def normalise_tags(tags: Iterable[str]) -> list[str]:
+def normalize_tags(tags: Iterable[str]) -> list[str]:
     """Bring the tags of one image into the form that `read_tags` describes.
 
     Parameters
@@ -153,14 +153,13 @@ def _parse_json_line(line: str) -> list[str]:
         place = "the line"
     if not isinstance(value, list):
         raise ValueError(
-            f'{place} must be a list of tags such as ["cat", "red sofa"], '
+            f'{place}: expected a list of tags such as ["cat", "red sofa"], '
             f"got {_shortened(json.dumps(value, ensure_ascii=False))}"
         )
     for position, tag in enumerate(value):
         if not isinstance(tag, str):
             raise ValueError(
-                f"every tag must be a string, but tag {position + 1} is "
-                f"{_shortened(json.dumps(tag))}"
+                f"expected strings as tags, but tag {position + 1} is {_shortened(json.dumps(tag))}"
             )
         # Half of a surrogate pair can be escaped in JSON but never be written again as UTF-8.
         if any("\ud800" <= character <= "\udfff" for character in tag):

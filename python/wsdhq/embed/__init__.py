@@ -1,4 +1,4 @@
-"""The PyTorch half: tags to a semantic hypersphere, images onto it, quantised jointly.
+"""The PyTorch half: tags to a semantic hypersphere, images onto it, quantized jointly.
 
 Names are imported when they are first used: reading tags or settings needs no torch.
 """

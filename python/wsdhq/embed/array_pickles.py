@@ -23,7 +23,7 @@ _FLOATS = ("f2", "f4", "f8")
 # A tuple within a tuple within a tuple ... that is the key of a dict is hashed by calls in calls,
 # and so many are safe on the small stack of a thread. Pickles with more tuples are read by an
 # unpickler that refuses more than a few levels.
-_MOST_LEVELS = 2000
+_MAX_LEVELS = 2000
 _FEW_LEVELS = 50
 
 
@@ -147,7 +147,7 @@ def read_pickle(
             )
         return encoder if kind is _Encoded else kind
 
-    base = pickle.Unpickler if num_tuples <= _MOST_LEVELS else _ShallowUnpickler
+    base = pickle.Unpickler if num_tuples <= _MAX_LEVELS else _ShallowUnpickler
     unpickler = type("Unpickler", (base,), {"find_class": find_class})
     return unpickler(io.BytesIO(data), encoding=encoding).load()
 

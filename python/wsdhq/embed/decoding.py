@@ -17,7 +17,7 @@ from wsdhq.data import (
 
 __all__ = ["decoded_parts"]
 
-_LARGEST_PART = 1024
+_MAX_PART = 1024
 _BYTES_PER_PART = 64 << 20
 
 
@@ -45,7 +45,7 @@ def decoded_parts(
     ValueError
         None of all the images can be read: known after the last part.
     """
-    step = min(_LARGEST_PART, max(1, _BYTES_PER_PART // (3 * size * size)))
+    step = min(_MAX_PART, max(1, _BYTES_PER_PART // (3 * size * size)))
     skipped: list[SkippedImage] = []
     for start in range(0, len(collection), step):
         rows = np.arange(start, min(start + step, len(collection)))

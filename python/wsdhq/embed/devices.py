@@ -26,7 +26,7 @@ def usable_device(name: str) -> torch.device:
     """
     kind, colon, number = name.partition(":")
     if name != "cpu" and (kind != "cuda" or bool(colon) != number.isdigit()):
-        raise ValueError(f"device must be 'cpu', 'cuda' or 'cuda:N', got {name!r}")
+        raise ValueError(f"device: expected 'cpu', 'cuda' or 'cuda:N', got {name!r}")
     seen = torch.cuda.device_count() if kind == "cuda" else 0
     if kind == "cuda" and int(number or 0) >= seen:
         gpus = {0: "no GPU", 1: "one GPU"}.get(seen, f"{seen} GPUs")

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from wsdhq._arguments import as_integer
 from wsdhq.data import ImageCollection, SkippedImage
 from wsdhq.embed.decoding import decoded_parts
 from wsdhq.embed.networks.network import EmbeddingNetwork, backbone_width, evaluation_mode
@@ -40,7 +41,7 @@ class FeatureRows:
 class _NoHead(nn.Module):
     """In place of a head: features pass as they are, and their mean over crops, too."""
 
-    normalise = False
+    normalize = False
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         return features
@@ -68,7 +69,7 @@ def extract_features(
         A collection is decoded a part at a time: memory does not grow with the pixels. An
         array, possibly a memory map, has S = `image_size`.
     backbone : torch.nn.Module
-        From (B, 3, H, W) float32 images in its `pixel_format` (by default normalised with the
+        From (B, 3, H, W) float32 images in its `pixel_format` (by default normalized with the
         statistics of ImageNet) to (B, F) features. Computes where its parameters are; its
         mode is restored.
     image_size : int
@@ -138,20 +139,19 @@ def _parts(
 
 
 def _check(images: Any, image_size: int, crop_size: int | None, batch_size: int | None) -> None:
-    if image_size < 1:
-        raise ValueError(f"image_size must be at least 1, got {image_size}")
-    if crop_size is not None and not 1 <= crop_size <= image_size:
-        raise ValueError(f"crop_size must be 1 .. image_size, {image_size}, got {crop_size}")
-    if batch_size is not None and batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+    as_integer(image_size, "image_size", 1)
+    if crop_size is not None:
+        as_integer(crop_size, "crop_size", 1, image_size)
+    if batch_size is not None:
+        as_integer(batch_size, "batch_size", 1)
     if isinstance(images, ImageCollection):
         return
     if not isinstance(images, np.ndarray) or images.dtype != np.uint8:
         got = getattr(images, "dtype", type(images).__name__)
-        raise TypeError(f"images must be an ImageCollection or a uint8 array, got {got}")
+        raise TypeError(f"images: expected an ImageCollection or a uint8 array, got {got}")
     if images.shape[1:] != (image_size, image_size, 3):
         raise ValueError(
-            f"images must have shape (N, {image_size}, {image_size}, 3), got {images.shape}"
+            f"images: expected shape (N, {image_size}, {image_size}, 3), got {images.shape}"
         )
 
 

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from wsdhq._arguments import as_integer
 from wsdhq.data import ImageCollection, SkippedImage, open_images
 from wsdhq.data.skipped import list_skipped
 from wsdhq.embed.config import TrainConfig
@@ -37,7 +38,7 @@ class EmbeddedImages:
     Attributes
     ----------
     embeddings : (n, D) float32
-        Unit rows, unless the model keeps norms (`TrainConfig.normalise`).
+        Unit rows, unless the model keeps norms (`TrainConfig.normalize`).
     kept : (n,) int64
         The row of each in the collection.
     skipped : list of SkippedImage
@@ -50,7 +51,7 @@ class EmbeddedImages:
 
 
 class TrainedModel:
-    """An embedding network with the quantiser trained jointly with it.
+    """An embedding network with the quantizer trained jointly with it.
 
     Made by `train` or `TrainedModel.load`.
 
@@ -61,7 +62,7 @@ class TrainedModel:
     network : EmbeddingNetwork
         In evaluation mode.
     quantizer : AdditiveQuantizer
-        Its metric is the one that `config.quantiser_metric` names.
+        Its metric is the one that `config.quantizer_metric` names.
     tags : SemanticSphere
         Merged tags: members of each group, and the group of each tag.
     """
@@ -89,7 +90,7 @@ class TrainedModel:
     def sphere(self) -> NDArray[np.float32]:
         """The semantic sphere, (T', D) float32, as training left it.
 
-        Unit rows, unless `config.normalise` is False.
+        Unit rows, unless `config.normalize` is False.
         """
         return self.tags.sphere
 
@@ -122,7 +123,7 @@ class TrainedModel:
         Returns
         -------
         array, (N, D), float32
-            In input order, rows of unit norm unless `config.normalise` is False. A row does not
+            In input order, rows of unit norm unless `config.normalize` is False. A row does not
             depend on which others are in its batch, except that sums in torch may round
             differently.
 
@@ -170,15 +171,14 @@ class TrainedModel:
         """
         array = self._checked(data)
         batch_size = self.network.evaluation_batch if batch_size is None else batch_size
-        if batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+        as_integer(batch_size, "batch_size", 1)
         device = self.network.pixel_mean.device
         for start in range(0, len(array), batch_size):
             batch = as_batch(array[start : start + batch_size])
             if batch.is_floating_point() and not torch.isfinite(batch).all():
                 row = start + int(torch.isfinite(batch).all(dim=1).int().argmin())
                 raise ValueError(
-                    f"features must be finite float32 values, but row {row} is not: "
+                    f"features: expected finite float32 values, but row {row} is not: "
                     f"{np.asarray(array[row]).tolist()[:5]}..."
                 )
             # Threads and mode are set per block: other code runs between two of them.
@@ -350,15 +350,15 @@ class TrainedModel:
         if self.embeds_images:
             size = self.config.image_size
             if array.dtype != np.uint8:
-                raise TypeError(f"images must be uint8, got {array.dtype}")
+                raise TypeError(f"images: expected uint8, got {array.dtype}")
             if array.ndim != 4 or array.shape[1:] != (size, size, 3):
                 raise ValueError(
-                    f"images must have shape (N, {size}, {size}, 3), got {array.shape}"
+                    f"images: expected shape (N, {size}, {size}, 3), got {array.shape}"
                 )
             return array
         if array.dtype.kind != "f" or array.dtype.itemsize > 8:
-            raise TypeError(f"features must be float16, float32 or float64, got {array.dtype}")
+            raise TypeError(f"features: expected float16, float32 or float64, got {array.dtype}")
         width = self.network.head.in_dim
         if array.ndim != 2 or array.shape[1] != width:
-            raise ValueError(f"features must have shape (N, {width}), got {array.shape}")
+            raise ValueError(f"features: expected shape (N, {width}), got {array.shape}")
         return array

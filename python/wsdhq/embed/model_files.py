@@ -89,7 +89,7 @@ def build_network(
         raise ValueError("in_dim: the width of the features is needed in features mode")
     # What follows the tags is set when they are known, and only training needs it.
     dropout = 0.0 if config.dropout is None else config.dropout
-    head = HypersphericalHead(width, dim, config.hidden_dim, dropout, config.normalise)
+    head = HypersphericalHead(width, dim, config.hidden_dim, dropout, config.normalize)
     return EmbeddingNetwork(head, backbone, config.crop_size, config.evaluation_crops)
 
 
@@ -147,7 +147,7 @@ def read_model(
     dim = codebooks.shape[2]
     sphere = _matrix(tensors, "sphere", source, (None, dim))
     metric = _matrix(tensors, "metric", source, (dim, dim))
-    tags = _read_tags(run, sphere, config.normalise)
+    tags = _read_tags(run, sphere, config.normalize)
 
     weights = {
         name.removeprefix(_PREFIX): value
@@ -178,7 +178,7 @@ def _check_head(
     Before a network of those sizes is made: they may be any, and the memory would be taken first.
     """
     with torch.device("meta"):
-        head = HypersphericalHead(in_dim, dim, config.hidden_dim, 0.0, config.normalise)
+        head = HypersphericalHead(in_dim, dim, config.hidden_dim, 0.0, config.normalize)
     for name, expected in head.state_dict().items():
         stored = weights.get(f"head.{name}")
         if stored is None:
@@ -214,11 +214,11 @@ def _backbone_kind(config: TrainConfig, backbone: nn.Module | None) -> str:
     return "named" if named else "given"
 
 
-def _read_tags(run: RunDirectory, sphere: NDArray[np.float32], normalised: bool) -> SemanticSphere:
+def _read_tags(run: RunDirectory, sphere: NDArray[np.float32], normalized: bool) -> SemanticSphere:
     path = run.file("tags.json")
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-        return SemanticSphere.from_json(value, sphere, normalised=normalised)
+        return SemanticSphere.from_json(value, sphere, normalized=normalized)
     except (ValueError, TypeError, RecursionError) as error:
         raise ValueError(
             f"{path}: expected {RUN_FILES['tags.json']}, fitting model.safetensors: {error}"

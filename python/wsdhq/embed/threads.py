@@ -8,6 +8,8 @@ from contextlib import contextmanager
 import torch
 from threadpoolctl import threadpool_limits
 
+from wsdhq._arguments import as_integer
+
 __all__ = ["torch_threads", "training_threads"]
 
 
@@ -28,8 +30,7 @@ def torch_threads(threads: int | None) -> Iterator[None]:
     if threads is None:
         yield
         return
-    if threads < 1:
-        raise ValueError(f"threads must be at least 1, or None, got {threads}")
+    as_integer(threads, "threads", 1)
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:

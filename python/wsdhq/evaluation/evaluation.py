@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from wsdhq._arguments import as_integer
 from wsdhq.evaluation.metrics import (
     average_precision,
     count_relevant,
@@ -28,7 +29,6 @@ from wsdhq.evaluation.relevance import (
     integer_matrix,
     label_matrix,
     mean_of_defined,
-    positive_integer,
 )
 
 __all__ = [
@@ -200,11 +200,11 @@ def evaluate_groupings(
     TypeError, ValueError
         As `evaluate_ranking`; also without any grouping, or if their sizes differ.
     """
-    depth = positive_integer(R, "R")
-    step = positive_integer(batch_size, "batch_size")
-    wanted = sorted({positive_integer(point, "points") for point in points})
+    depth = as_integer(R, "R", 1)
+    step = as_integer(batch_size, "batch_size", 1)
+    wanted = sorted({as_integer(point, "points", 1) for point in points})
     if not groupings:
-        raise ValueError("groupings must hold at least one pair of label matrices")
+        raise ValueError("groupings: expected at least one pair of label matrices")
     tallies: dict[str, _Tally] = {}
     sizes: set[tuple[int, int]] = set()
     for name, (query_labels, database_labels) in groupings.items():
@@ -212,17 +212,19 @@ def evaluate_groupings(
         tallies[name] = tally
         sizes.add((len(tally.queries), len(tally.database)))
     if len(sizes) > 1:
-        raise ValueError(f"groupings must be over the same images, not of sizes {sorted(sizes)}")
+        raise ValueError(
+            f"groupings: expected label matrices over the same images, got sizes {sorted(sizes)}"
+        )
     num_queries, num_database = sizes.pop()
     if num_queries == 0 or num_database == 0:
         raise ValueError(
-            f"there must be queries and a database, not {num_queries} and {num_database} rows"
+            f"groupings: expected queries and a database, got {num_queries} and {num_database} rows"
         )
     num_ranked = getattr(rank_batches, "num_queries", num_queries)
     if num_ranked != num_queries:
         raise ValueError(
-            f"query_labels must have one row for each of the {num_ranked} queries that are "
-            f"ranked, not {num_queries}"
+            f"query_labels: expected one row for each of the {num_ranked} queries that are "
+            f"ranked, got {num_queries}"
         )
 
     width: int | None = None
@@ -233,14 +235,14 @@ def evaluate_groupings(
             width = positions.shape[1]
             if width < min(depth, num_database):
                 raise ValueError(
-                    f"the ranking must reach depth min(R, N) = {min(depth, num_database)}, "
-                    f"not {width}"
+                    f"rank_batches: expected depth min(R, N) = {min(depth, num_database)}, "
+                    f"got {width}"
                 )
             for tally in tallies.values():
                 tally.choose_depths(min(width, num_database))
         elif positions.shape[1] != width:
             raise ValueError(
-                f"the ranking must have the same depth in each batch: queries {start} .. "
+                f"rank_batches: expected the same depth in each batch: queries {start} .. "
                 f"{stop - 1} have {positions.shape[1]}, the ones before {width}"
             )
         for tally in tallies.values():
@@ -272,10 +274,10 @@ def spread_queries(average_precision: ArrayLike, count: int) -> NDArray[np.int64
     """
     values = np.asarray(average_precision, dtype=np.float64)
     if values.ndim != 1:
-        raise ValueError(f"average_precision must have one dimension, not shape {values.shape}")
+        raise ValueError(f"average_precision: expected one dimension, got shape {values.shape}")
     defined = np.flatnonzero(~np.isnan(values))
     ranked = defined[np.argsort(-values[defined], kind="stable")]
-    shown = min(positive_integer(count, "count"), ranked.size)
+    shown = min(as_integer(count, "count", 1), ranked.size)
     # The middle of each of `shown` equal parts: neither the luckiest nor the unluckiest query.
     places = ((np.arange(shown) + 0.5) * ranked.size / max(shown, 1)).astype(np.int64)
     return ranked[places]
@@ -372,8 +374,8 @@ def _checked_batch(
     positions = integer_matrix(given_positions, "positions")
     if len(positions) != stop - start:
         raise ValueError(
-            f"positions must have one row for each of the queries {start} .. {stop - 1}, "
-            f"not {len(positions)} rows"
+            f"positions: expected one row for each of the queries {start} .. {stop - 1}, "
+            f"got {len(positions)} rows"
         )
     check_positions(positions, num_database, start)
     seen = np.zeros((len(positions), num_database + 1), dtype=np.bool_)
@@ -387,15 +389,15 @@ def _checked_batch(
     scores = np.asarray(given_scores)
     if scores.shape != positions.shape:
         raise ValueError(
-            f"scores must have the shape of positions, {positions.shape}, not {scores.shape}"
+            f"scores: expected the shape of positions, {positions.shape}, got {scores.shape}"
         )
     if scores.dtype.kind not in "fiu":
-        raise TypeError(f"scores must hold real numbers, not {scores.dtype}")
+        raise TypeError(f"scores: expected real numbers, got {scores.dtype}")
     # Written so that nan fails as well.
     ordered = (scores[:, 1:] <= scores[:, :-1]).all(axis=1) & ~np.isnan(scores[:, :1]).any(axis=1)
     if not ordered.all():
         raise ValueError(
-            "scores must not be nan and must not increase along a row: query "
+            "scores: expected no nan and no increase along a row, but query "
             f"{start + int(np.flatnonzero(~ordered)[0])} breaks this"
         )
     return scores, positions

@@ -19,13 +19,13 @@ from typing import Any, Literal, cast, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from wsdhq._arguments import as_integer
 from wsdhq.evaluation.relevance import (
     check_positions,
     integer_matrix,
     label_matrix,
     label_words,
     mean_of_defined,
-    positive_integer,
     relevance_matrix,
     relevant_counts,
     row_blocks,
@@ -76,7 +76,7 @@ def ranked_relevance(
     positions = integer_matrix(results, "results")
     if len(positions) != len(queries):
         raise ValueError(
-            f"results must have one row per query: query_labels has {len(queries)} rows, "
+            f"results: expected one row per query: query_labels has {len(queries)} rows, "
             f"results has {len(positions)}"
         )
     check_positions(positions, len(database))
@@ -162,9 +162,9 @@ def average_precision(
         smaller than what the ranking shows.
     """
     matrix = relevance_matrix(relevance)
-    depth = positive_integer(R, "R")
+    depth = as_integer(R, "R", 1)
     if denominator not in ("retrieved", "all"):
-        raise ValueError(f'denominator must be "retrieved" or "all", not {denominator!r}')
+        raise ValueError(f'denominator: expected "retrieved" or "all", got {denominator!r}')
     matrix = matrix[:, :depth]
     found = np.count_nonzero(matrix, axis=1)
     divisor: NDArray[np.int64] = found.astype(np.int64)
@@ -249,21 +249,21 @@ def tie_averaged_average_precision(
         Shapes that differ, R < 1, nan scores, scores that increase along a row.
     """
     matrix = relevance_matrix(relevance)
-    depth = positive_integer(R, "R")
+    depth = as_integer(R, "R", 1)
     values = np.asarray(scores)
     if values.dtype.kind not in "fiu":
-        raise TypeError(f"scores must hold real numbers, not {values.dtype}")
+        raise TypeError(f"scores: expected real numbers, got {values.dtype}")
     if values.shape != matrix.shape:
         raise ValueError(
-            f"scores must have the shape of relevance, {matrix.shape}, not {values.shape}"
+            f"scores: expected the shape of relevance, {matrix.shape}, got {values.shape}"
         )
     result = np.full(len(matrix), np.nan)
     for row in range(len(matrix)):
         ranked = values[row]
         if np.isnan(ranked).any():
-            raise ValueError(f"scores must not hold nan: row {row} does")
+            raise ValueError(f"scores: expected no nan, got one in row {row}")
         if (ranked[1:] > ranked[:-1]).any():
-            raise ValueError(f"scores must not increase along a row: row {row} does")
+            raise ValueError(f"scores: expected no increase along a row, but row {row} has one")
         result[row] = _tie_averaged_row(ranked, matrix[row], depth)
     return result
 
@@ -296,7 +296,7 @@ def precision_at(relevance: ArrayLike, n: int | Sequence[int]) -> float | NDArra
     """
     matrix = relevance_matrix(relevance)
     single = np.ndim(n) == 0
-    depths = [positive_integer(depth, "n") for depth in cast(Sequence[int], [n] if single else n)]
+    depths = [as_integer(depth, "n", 1) for depth in cast(Sequence[int], [n] if single else n)]
     if len(matrix) == 0:
         precision = np.full(len(depths), np.nan)
     else:
@@ -345,10 +345,10 @@ def precision_recall(
     if depths is None:
         chosen = np.arange(1, width + 1, dtype=np.int64)
     else:
-        chosen = np.array([positive_integer(depth, "depths") for depth in depths], dtype=np.int64)
+        chosen = np.array([as_integer(depth, "depths", 1) for depth in depths], dtype=np.int64)
         if chosen.size and chosen.max() > width:
             raise ValueError(
-                f"depths must be within the {width} results of relevance, not {chosen.max()}"
+                f"depths: expected at most {width}, the results of relevance, got {chosen.max()}"
             )
     counted = np.flatnonzero(totals > 0)
     if counted.size == 0:
@@ -394,9 +394,9 @@ def recall_at(found_ids: ArrayLike, true_ids: ArrayLike, k: int) -> float:
     true = integer_matrix(true_ids, "true_ids")
     if len(found) != len(true):
         raise ValueError(
-            f"found_ids and true_ids must have one row per query, not {len(found)} and {len(true)}"
+            f"found_ids and true_ids: expected one row per query, got {len(found)} and {len(true)}"
         )
-    found = found[:, : positive_integer(k, "k")]
+    found = found[:, : as_integer(k, "k", 1)]
     recalls = np.full(len(true), np.nan)
     for row in range(len(true)):
         expected = true[row][true[row] != -1]
@@ -438,7 +438,7 @@ def random_ranking_map(
     TypeError, ValueError
         As `ranked_relevance` and `average_precision`.
     """
-    depth = positive_integer(R, "R")
+    depth = as_integer(R, "R", 1)
     queries = label_matrix(query_labels, "query_labels")
     database = label_matrix(database_labels, "database_labels")
     totals = count_relevant(queries, database)

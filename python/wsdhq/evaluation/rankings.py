@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from wsdhq.evaluation.relevance import positive_integer
+from wsdhq._arguments import as_integer
 
 __all__ = ["Index", "RankBatches", "rank_by_index", "rank_by_inner_product"]
 
@@ -66,7 +66,7 @@ def rank_by_index(
     ValueError
         k < 1.
     """
-    shown = len(index) if k is None else min(positive_integer(k, "k"), len(index))
+    shown = len(index) if k is None else min(as_integer(k, "k", 1), len(index))
 
     def rank(start: int, stop: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
         return index.search(queries[start:stop], shown, threads=threads)
@@ -104,10 +104,10 @@ def rank_by_inner_product(
     right = _float_matrix(database, "database")
     if left.shape[1] != right.shape[1]:
         raise ValueError(
-            f"queries and database must have the same dimension, not {left.shape[1]} "
+            f"queries and database: expected the same dimension, got {left.shape[1]} "
             f"and {right.shape[1]}"
         )
-    shown = len(right) if k is None else min(positive_integer(k, "k"), len(right))
+    shown = len(right) if k is None else min(as_integer(k, "k", 1), len(right))
 
     def rank(start: int, stop: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         # Adding zero turns -0.0 into 0.0: they are equal, so their bits must be.
@@ -126,13 +126,15 @@ def rank_by_inner_product(
 def _float_matrix(array: ArrayLike, name: str) -> NDArray[np.float32]:
     matrix = np.asarray(array)
     if matrix.dtype.kind != "f":
-        raise TypeError(f"{name} must hold floating-point numbers, not {matrix.dtype}")
+        raise TypeError(f"{name}: expected floating-point numbers, got {matrix.dtype}")
     if matrix.ndim != 2:
-        raise ValueError(f"{name} must have two dimensions, not shape {matrix.shape}")
+        raise ValueError(f"{name}: expected two dimensions, got shape {matrix.shape}")
     matrix = matrix.astype(np.float32, copy=False)
     finite = np.isfinite(matrix).all(axis=1)
     if not finite.all():
-        raise ValueError(f"{name} must be finite: row {int(np.flatnonzero(~finite)[0])} is not")
+        raise ValueError(
+            f"{name}: expected finite values, but row {int(np.flatnonzero(~finite)[0])} is not"
+        )
     return matrix
 
 

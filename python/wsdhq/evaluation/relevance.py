@@ -13,7 +13,6 @@ __all__ = [
     "label_matrix",
     "label_words",
     "mean_of_defined",
-    "positive_integer",
     "relevance_matrix",
     "relevant_counts",
     "row_blocks",
@@ -36,26 +35,17 @@ def row_blocks(num_rows: int, row_elements: int) -> Iterator[slice]:
         yield slice(start, min(start + step, num_rows))
 
 
-def positive_integer(value: object, name: str) -> int:
-    """`value` as an int, at least 1; TypeError or ValueError naming it otherwise."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name} must be an integer, not {type(value).__name__}")
-    if value < 1:
-        raise ValueError(f"{name} must be at least 1, not {value}")
-    return int(value)
-
-
 def integer_matrix(array: ArrayLike, name: str) -> NDArray[np.int64]:
     """`array` as an int64 matrix, one row per query."""
     matrix = np.asarray(array)
     if matrix.ndim != 2:
         raise ValueError(
-            f"{name} must have two dimensions, one row per query, not shape {matrix.shape}"
+            f"{name}: expected two dimensions, one row per query, got shape {matrix.shape}"
         )
     if matrix.size == 0:
         return matrix.astype(np.int64)
     if matrix.dtype.kind not in "iu":
-        raise TypeError(f"{name} must hold integers, not {matrix.dtype}")
+        raise TypeError(f"{name}: expected integers, got {matrix.dtype}")
     return matrix.astype(np.int64, copy=False)
 
 
@@ -68,7 +58,7 @@ def check_positions(positions: NDArray[np.int64], num_database: int, first_row: 
         wrong = (positions < -1) | (positions >= num_database)
         row, column = np.argwhere(wrong)[0]
         raise ValueError(
-            f"results must be positions in -1 .. {num_database - 1}: row {first_row + row} "
+            f"results: expected positions in -1 .. {num_database - 1}: row {first_row + row} "
             f"holds {positions[row, column]}"
         )
 
@@ -77,16 +67,16 @@ def _binary_matrix(array: ArrayLike, name: str, rows: str) -> NDArray[np.bool_]:
     matrix = np.asarray(array)
     if matrix.ndim != 2:
         raise ValueError(
-            f"{name} must have two dimensions, one row per {rows}, not shape {matrix.shape}"
+            f"{name}: expected two dimensions, one row per {rows}, got shape {matrix.shape}"
         )
     if matrix.dtype == np.bool_ or matrix.size == 0:
         return matrix.astype(np.bool_, copy=False)
     if matrix.dtype.kind not in "iu":
-        raise TypeError(f"{name} must be bool or 0/1 integers, not {matrix.dtype}")
+        raise TypeError(f"{name}: expected bool or 0/1 integers, got {matrix.dtype}")
     wrong = (matrix != 0) & (matrix != 1)
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
-        raise ValueError(f"{name} must hold 0 and 1 only: row {row} holds {matrix[row, column]}")
+        raise ValueError(f"{name}: expected 0 and 1 only: row {row} holds {matrix[row, column]}")
     return matrix.astype(np.bool_)
 
 
@@ -108,7 +98,7 @@ def label_words(
     database = label_matrix(database_labels, "database_labels")
     if queries.shape[1] != database.shape[1]:
         raise ValueError(
-            "query_labels and database_labels must have the same labels, not "
+            "query_labels and database_labels: expected the same labels, got "
             f"{queries.shape[1]} and {database.shape[1]} columns"
         )
     return _pack(queries), _pack(database)
@@ -127,14 +117,14 @@ def relevant_counts(num_relevant: ArrayLike, found: NDArray[np.int64]) -> NDArra
     counts = np.asarray(num_relevant)
     if counts.shape != found.shape:
         raise ValueError(
-            f"num_relevant must hold one count per query, shape {found.shape}, not {counts.shape}"
+            f"num_relevant: expected one count per query, shape {found.shape}, got {counts.shape}"
         )
     if counts.size and counts.dtype.kind not in "iu":
-        raise TypeError(f"num_relevant must hold integers, not {counts.dtype}")
+        raise TypeError(f"num_relevant: expected integers, got {counts.dtype}")
     if (counts < found).any():
         row = int(np.flatnonzero(counts < found)[0])
         raise ValueError(
-            f"num_relevant must be at least what the ranking shows: row {row} has "
+            f"num_relevant: expected at least what the ranking shows: row {row} has "
             f"{counts[row]}, the ranking shows {found[row]}"
         )
     return counts.astype(np.int64)

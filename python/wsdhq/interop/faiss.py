@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from wsdhq.quant import AdditiveQuantizer, AQDIndex
 from wsdhq.quant.arrays.foreign import rows_per_chunk
-from wsdhq.quant.arrays.validation import as_float32, as_vectors
+from wsdhq.quant.arrays.vectors import as_float32, as_vectors
 from wsdhq.quant.threads import resolve_threads
 
 __all__ = ["from_faiss", "to_faiss"]
@@ -41,7 +41,7 @@ def to_faiss(
         what they are (`by_residual` is false): with `nprobe = nlist` it answers as the flat index
         does, with fewer faster. faiss begins with `nprobe = 1`, also after reading a file.
     threads : int, optional
-        Of the assignment to centroids and the norms; None is the quantiser's.
+        Of the assignment to centroids and the norms; None is the quantizer's.
 
     Returns
     -------
@@ -71,7 +71,7 @@ def to_faiss(
             "with vectors and queries of unit norm, l2 ranks nearly the same"
         )
     # As it is now, whatever is changed meanwhile; with the codebooks that its codes are of, even
-    # if its quantiser was fitted again.
+    # if its quantizer was fitted again.
     index = index.copy()
     count = resolve_threads(index.quantizer.threads if threads is None else threads)
     quantizer = AdditiveQuantizer.from_codebooks(index._codebooks, threads=count)
@@ -98,7 +98,7 @@ def from_faiss(index: Any, *, threads: int | None = None) -> AQDIndex:
     Returns
     -------
     AQDIndex
-        Its ids are those of the id map, or 0 .. ntotal - 1. Its quantiser, `.quantizer`, has the
+        Its ids are those of the id map, or 0 .. ntotal - 1. Its quantizer, `.quantizer`, has the
         codebooks of `index`.
 
     Raises

@@ -1,4 +1,4 @@
-"""Additive quantisation of float vectors: NumPy in, NumPy out, no torch.
+"""Additive quantization of float vectors: NumPy in, NumPy out, no torch.
 
 `AdditiveQuantizer` learns codebooks and makes codes, `AQDIndex` searches codes,
 `CodeStatistics` holds the sums of a codebook update, `icm_encode` encodes under given

@@ -10,27 +10,21 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wsdhq import _core
-from wsdhq.quant.arrays.validation import (
-    CodeMatrix,
-    FloatMatrix,
-    as_code_rows,
-    as_codebooks,
-    as_integer,
-    as_metric,
-    as_vectors,
-    float32_chunks,
-)
-from wsdhq.quant.progress import Progress, Tell, check_verbose
+from wsdhq._arguments import as_integer
+from wsdhq._progress import Progress, ProgressCallback, check_verbose
+from wsdhq.quant.arrays.codes import CodeMatrix, as_code_rows
+from wsdhq.quant.arrays.parameters import as_codebooks, as_metric
+from wsdhq.quant.arrays.vectors import FloatMatrix, as_vectors, float32_chunks
 from wsdhq.quant.threads import resolve_threads
 
 __all__ = ["Relaxation", "check_relaxation", "encode_chunks", "icm_encode"]
 
 Relaxation = Literal["codebooks", "data"] | None
 
-MOST_ITERATIONS = 2**31 - 1
-MOST_SEED = 2**64 - 1
-MOST_BEAM_WIDTH = 1024
-# Of the quantiser: codes as good as sixteen rounds of iterated local search find, many times
+MAX_ITERATIONS = 2**31 - 1
+MAX_SEED = 2**64 - 1
+MAX_BEAM_WIDTH = 1024
+# Of the quantizer: codes as good as sixteen rounds of iterated local search find, many times
 # faster (benchmarks/RESULTS.md).
 BEAM_WIDTH = 32
 
@@ -48,7 +42,7 @@ def check_beam_width(value: object, *, warm: bool) -> int:
     """Give a beam width; None is a greedy start, or none where there are codes to start from."""
     if value is None:
         return 0 if warm else 1
-    return as_integer(value, "beam_width", 0 if warm else 1, MOST_BEAM_WIDTH)
+    return as_integer(value, "beam_width", 0 if warm else 1, MAX_BEAM_WIDTH)
 
 
 def encode_chunks(
@@ -63,28 +57,28 @@ def encode_chunks(
     beam_width: int,
     threads: int,
     perturb: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None = None,
-    tell: Tell | None = None,
+    progress: ProgressCallback | None = None,
 ) -> NDArray[np.uint8]:
     """Encode checked arguments, or what `perturb` makes of each chunk; see `icm_encode`.
 
-    `tell` is told how many vectors are done, twenty times a second at most.
+    `progress` is told how many vectors are done, twenty times a second at most.
     """
     out = np.empty((len(vectors), num_codebooks), np.uint8)
     for first, last, chunk in float32_chunks(vectors, "X"):
         start = None if codes is None else codes[first:last]
         if perturb is not None:
             chunk = perturb(chunk)
-        within = None if tell is None else partial(_tell_part, tell, first, last)
+        within = None if progress is None else partial(_advance_part, progress, first, last)
         out[first:last] = encoder.encode(
             chunk, start, iterations, relaxation, seed, beam_width, threads, within
         )
-        if tell is not None:
-            tell(last)
+        if progress is not None:
+            progress(last)
     return out
 
 
-def _tell_part(tell: Tell, first: int, last: int, part: float) -> None:
-    tell(first + part * (last - first))
+def _advance_part(progress: ProgressCallback, first: int, last: int, part: float) -> None:
+    progress(first + part * (last - first))
 
 
 def icm_encode(
@@ -102,8 +96,8 @@ def icm_encode(
 ) -> NDArray[np.uint8]:
     """Codes of vectors by iterated conditional modes.
 
-    Minimises E(b) = (x - sum_m C[m, b_m])^T metric (x - sum_m C[m, b_m]) one codebook at a
-    time, the others fixed (method section 4; paper, "Alternating optimisation").
+    Minimizes E(b) = (x - sum_m C[m, b_m])^T metric (x - sum_m C[m, b_m]) one codebook at a
+    time, the others fixed (method section 4; paper, "Alternating optimization").
 
     Parameters
     ----------
@@ -166,10 +160,10 @@ def icm_encode(
             vectors,
             start,
             num_codebooks,
-            iterations=as_integer(iterations, "iterations", 0, MOST_ITERATIONS),
+            iterations=as_integer(iterations, "iterations", 0, MAX_ITERATIONS),
             relaxation=check_relaxation(relaxation),
-            seed=as_integer(seed, "seed", 0, MOST_SEED),
+            seed=as_integer(seed, "seed", 0, MAX_SEED),
             beam_width=check_beam_width(beam_width, warm=start is not None),
             threads=count,
-            tell=progress.move_to,
+            progress=progress.move_to,
         )

@@ -1,4 +1,4 @@
-"""The conventions of scikit-learn, by duck typing: a quantiser is a transformer.
+"""The conventions of scikit-learn, by duck typing: a quantizer is a transformer.
 
 scikit-learn is never imported. What must be an object of its classes is made of the module that
 the caller, who is scikit-learn, has imported already.

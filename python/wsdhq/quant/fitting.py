@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsdhq import _core
-from wsdhq.quant.arrays.validation import CodeMatrix, FloatMatrix, float32_chunks
+from wsdhq._progress import Progress, ProgressCallback
+from wsdhq.quant.arrays.codes import CodeMatrix
+from wsdhq.quant.arrays.vectors import FloatMatrix, float32_chunks
 from wsdhq.quant.encoding import encode_chunks
-from wsdhq.quant.initialise import residual_codebooks, slice_codebooks
-from wsdhq.quant.progress import Progress, Tell, report
+from wsdhq.quant.initialize import residual_codebooks, slice_codebooks
+from wsdhq.quant.report import report
 from wsdhq.quant.statistics import CodeStatistics
 
 __all__ = ["fit_codebooks", "mean_distortion"]
@@ -64,11 +66,11 @@ def fit_codebooks(
         *vectors.shape, num_codebooks, codebook_size, iterations, threads,
         _core.active_simd_level(),
     )  # fmt: skip
-    with Progress(verbose) as progress:
+    with Progress(verbose) as bar:
         codebooks, history = _alternate(
             vectors, codes, num_codebooks=num_codebooks, codebook_size=codebook_size,
             metric=metric, init=init, iterations=iterations, relaxation=relaxation, ridge=ridge,
-            seed=seed, threads=threads, progress=progress,
+            seed=seed, threads=threads, bar=bar,
         )  # fmt: skip
     seconds = time.perf_counter() - begun
     if history:
@@ -94,7 +96,7 @@ def _alternate(
     ridge: float | None,
     seed: int,
     threads: int,
-    progress: Progress,
+    bar: Progress,
 ) -> tuple[NDArray[np.float32], list[dict[str, Any]]]:
     """Alternate between codes and codebooks.
 
@@ -102,7 +104,7 @@ def _alternate(
     ("codebooks") or to the vectors ("data"), and encodes anew (LSQ++; Martinez et al., ECCV 2018).
     The ridge of the solve falls from `SHRINKAGE` of the mean use of a codeword to `ridge`: as it
     prefers many codewords of like size to few large ones, the codebooks, of which residual
-    quantisation makes each smaller than the one before, come to share the work. In the last
+    quantization makes each smaller than the one before, come to share the work. In the last
     `SETTLING` iterations there is neither. Arguments and results as `fit_codebooks`.
     """
 
@@ -111,7 +113,7 @@ def _alternate(
         start: NDArray[np.uint8] | None,
         i: int,
         heat: float,
-        tell: Tell | None = None,
+        share: ProgressCallback | None = None,
     ) -> NDArray[np.uint8]:
         if heat > 0 and relaxation == "codebooks":
             codebooks = _core.perturb_codebooks(codebooks, heat, seed, i)
@@ -124,7 +126,7 @@ def _alternate(
         return encode_chunks(
             _core.Encoder(codebooks, metric, threads), vectors, start, num_codebooks,
             iterations=FIT_SWEEPS, relaxation="none", seed=_seed_of(seed, i),
-            beam_width=FIT_BEAM_WIDTH, threads=threads, perturb=perturb, tell=tell,
+            beam_width=FIT_BEAM_WIDTH, threads=threads, perturb=perturb, progress=share,
         )  # fmt: skip
 
     def solve(codes: NDArray[np.uint8], ridge: float | None) -> tuple[NDArray[np.float32], int]:
@@ -144,12 +146,12 @@ def _alternate(
 
     if codes is None:
         start = residual_codebooks if init == "residual" else slice_codebooks
-        progress.stage("fit: start", num_codebooks, " codebooks")
+        bar.stage("fit: start", num_codebooks, " codebooks")
         best = start(
-            vectors, num_codebooks, codebook_size, metric, seed, threads, tell=progress.move_to
+            vectors, num_codebooks, codebook_size, metric, seed, threads, progress=bar.move_to
         )
-        progress.stage("fit: first codes", len(vectors), " vectors")
-        current = encode(best, None, 0, 0.0, progress.move_to) if iterations else None
+        bar.stage("fit: first codes", len(vectors), " vectors")
+        current = encode(best, None, 0, 0.0, bar.move_to) if iterations else None
     else:
         best, _ = solve(codes, ridge)
         current = codes
@@ -160,19 +162,19 @@ def _alternate(
     annealed = max(iterations - SETTLING, 0)
     most_shrinkage = SHRINKAGE[relaxation] * len(vectors) / codebook_size
     history: list[dict[str, Any]] = []
-    progress.stage("fit", iterations, "it")
+    bar.stage("fit", iterations, "it")
     for i in range(iterations):
         left = 1 - i / annealed if i < annealed else 0.0
         shrinkage = most_shrinkage * left
         codebooks, reseeded = solve(current, shrinkage + (ridge or 0.0) if shrinkage else ridge)
         heat = math.sqrt(1 - (i + 1) / annealed) if i < annealed and relaxation != "none" else 0.0
-        tell = partial(_tell_share, progress.move_to, i, len(vectors))
-        current = encode(codebooks, None if heat else current, i + 1, heat, tell)
+        share = partial(_advance_share, bar.move_to, i, len(vectors))
+        current = encode(codebooks, None if heat else current, i + 1, heat, share)
         distortion = mean_distortion(vectors, current, codebooks, metric, threads)
         if distortion <= least:
             best, best_codes, least = codebooks, current, distortion
         history.append({"iteration": i, "distortion": least, "reseeded": reseeded})
-        progress.move_to(i + 1, distortion=least)
+        bar.move_to(i + 1, distortion=least)
         logger.debug(
             "iteration %d of %d: distortion %.6g, the least so far %.6g, %d codewords re-seeded",
             i + 1, iterations, distortion, least, reseeded,
@@ -180,8 +182,10 @@ def _alternate(
     return solve(best_codes, ridge)[0], history
 
 
-def _tell_share(tell: Tell, iteration: int, num_vectors: int, done: float) -> None:
-    tell(iteration + done / num_vectors)
+def _advance_share(
+    progress: ProgressCallback, iteration: int, num_vectors: int, done: float
+) -> None:
+    progress(iteration + done / num_vectors)
 
 
 def _seed_of(seed: int, iteration: int) -> int:
@@ -194,7 +198,7 @@ def mean_distortion(
     codebooks: NDArray[np.float32],
     metric: NDArray[np.float32] | None,
     threads: int,
-    tell: Tell | None = None,
+    progress: ProgressCallback | None = None,
 ) -> float:
     """Mean of (x - x^)^T metric (x - x^), in double; nan for no vectors."""
     if len(vectors) == 0:
@@ -206,8 +210,8 @@ def mean_distortion(
             total += float(np.einsum("nd,nd->", error, error, dtype=np.float64))
         else:
             total += _core.weighted_sum_of_squares(error, metric, threads)
-        if tell is not None:
-            tell(last)
+        if progress is not None:
+            progress(last)
     return total / len(vectors)
 
 

@@ -1,4 +1,4 @@
-"""Quantisers and indexes as safetensors files: written whole, checked when read."""
+"""Quantizers and indexes as safetensors files: written whole, checked when read."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsdhq._files import as_path, atomic_path
+from wsdhq._progress import Progress
 from wsdhq.quant.arrays.foreign import CHUNK_BYTES, LazyRows, rows_per_chunk
-from wsdhq.quant.progress import Progress
 from wsdhq.quant.tensor_header import DTYPES, Entry, read_header
 
 __all__ = ["read_tensors", "write_tensors"]
@@ -27,7 +27,7 @@ FORMAT_VERSIONS = {"quantizer": 1, "index": 3}
 
 # Bytes that are read, written or summed between two looks for Ctrl-C, and that may wait to reach
 # the disk: were they more, the last of them would be waited for in one call.
-_SYNCHRONISED_BYTES = 64 << 20
+_SYNCHRONIZED_BYTES = 64 << 20
 
 
 def write_tensors(
@@ -65,7 +65,7 @@ def write_tensors(
         Progress(verbose) as progress,
     ):
         progress.stage("save", end, "B")
-        done = synchronised = 0
+        done = synchronized = 0
         file.write(_header(entries, metadata, sums))
         for name, array in tensors.items():
             crc = 0
@@ -74,8 +74,8 @@ def write_tensors(
                 file.write(part)
                 done += len(part)
                 progress.move_to(done)
-                if done - synchronised >= _SYNCHRONISED_BYTES:
-                    synchronised = done
+                if done - synchronized >= _SYNCHRONIZED_BYTES:
+                    synchronized = done
                     file.flush()
                     os.fsync(file.fileno())
             sums[name] = _crc_text(crc)

@@ -1,4 +1,4 @@
-"""The additive quantiser: codebooks learnt from vectors, codes made with them."""
+"""The additive quantizer: codebooks learnt from vectors, codes made with them."""
 
 from __future__ import annotations
 
@@ -9,17 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wsdhq import _core
-from wsdhq.quant.arrays.validation import (
-    as_code_rows,
-    as_codebooks,
-    as_codes,
-    as_integer,
-    as_vectors,
-    code_chunks,
-)
+from wsdhq._arguments import as_integer
+from wsdhq._progress import Progress, check_verbose
+from wsdhq.quant.arrays.codes import as_code_rows, as_codes, code_chunks
+from wsdhq.quant.arrays.parameters import as_codebooks
+from wsdhq.quant.arrays.vectors import as_vectors
 from wsdhq.quant.encoding import (
     BEAM_WIDTH,
-    MOST_ITERATIONS,
+    MAX_ITERATIONS,
     Relaxation,
     check_beam_width,
     check_relaxation,
@@ -28,7 +25,6 @@ from wsdhq.quant.encoding import (
 from wsdhq.quant.estimator import Estimator, not_fitted, refuse_codes_as_labels
 from wsdhq.quant.fitting import fit_codebooks, mean_distortion
 from wsdhq.quant.persistence import read_tensors, write_tensors
-from wsdhq.quant.progress import Progress, check_verbose
 from wsdhq.quant.settings import Setting
 from wsdhq.quant.threads import resolve_threads
 
@@ -41,7 +37,7 @@ TO_THE_END = 1000
 class _EncoderCache:
     """The compiled encoder of the codebooks and metric last asked for.
 
-    It keeps to itself that a first `encode` makes tables: the quantiser stays as it was. A pickle
+    It keeps to itself that a first `encode` makes tables: the quantizer stays as it was. A pickle
     or a deep copy of it is empty.
     """
 
@@ -66,8 +62,8 @@ class AdditiveQuantizer(Estimator):
     """Vectors as sums of codewords, one from each of several codebooks.
 
     x is approximated by sum_m C[m, b_m]; the code b takes num_codebooks bytes. `fit` alternates
-    between codes (iterated conditional modes) and codebooks (least squares) to minimise the mean
-    of (x - x^)^T metric (x - x^) (method section 4; paper, "Alternating optimisation").
+    between codes (iterated conditional modes) and codebooks (least squares) to minimize the mean
+    of (x - x^)^T metric (x - x^) (method section 4; paper, "Alternating optimization").
 
     Parameters
     ----------
@@ -79,7 +75,7 @@ class AdditiveQuantizer(Estimator):
         Symmetric positive semi-definite; shapes fitting and encoding. None is the identity.
     init : "residual" or "slices"
         Codebooks to start from: k-means on what the codebooks before left, or k-means on equal
-        slices of the dimensions (product quantisation).
+        slices of the dimensions (product quantization).
     iterations : int, at least 0
         Alternations of codebooks and codes in `fit`.
     relaxation : "codebooks", "data" or None
@@ -188,7 +184,7 @@ class AdditiveQuantizer(Estimator):
     def codebooks(self) -> NDArray[np.float32]:
         """(num_codebooks, codebook_size, dim) float32, read-only; ValueError before `fit`."""
         if self._codebooks is None:
-            raise not_fitted("the quantiser has no codebooks yet: call fit or from_codebooks")
+            raise not_fitted("the quantizer has no codebooks yet: call fit or from_codebooks")
         return self._codebooks
 
     @property
@@ -209,7 +205,7 @@ class AdditiveQuantizer(Estimator):
         threads: int | None = None,
         **settings: Any,
     ) -> AdditiveQuantizer:
-        """Make a quantiser of given codebooks.
+        """Make a quantizer of given codebooks.
 
         Parameters
         ----------
@@ -249,7 +245,7 @@ class AdditiveQuantizer(Estimator):
         codes : array (num_vectors, num_codebooks) of uint8, optional
             Codes to start from (warm start): codebooks are then solved from them first.
         threads, verbose : optional
-            None is the quantiser's.
+            None is the quantizer's.
 
         Returns
         -------
@@ -259,7 +255,7 @@ class AdditiveQuantizer(Estimator):
         Raises
         ------
         TypeError, ValueError
-            Naming the argument; the quantiser then keeps the codebooks it had, as it does when
+            Naming the argument; the quantizer then keeps the codebooks it had, as it does when
             Ctrl-C interrupts it.
         """
         refuse_codes_as_labels(y, self.num_codebooks)
@@ -301,7 +297,7 @@ class AdditiveQuantizer(Estimator):
         *,
         verbose: bool | None = None,
     ) -> NDArray[np.uint8]:
-        """Codes of vectors, with the quantiser's metric, relaxation and seed.
+        """Codes of vectors, with the quantizer's metric, relaxation and seed.
 
         Parameters
         ----------
@@ -310,14 +306,14 @@ class AdditiveQuantizer(Estimator):
         codes : array (num_vectors, num_codebooks) of uint8, optional
             Codes to start from; the objective of a code never exceeds that of its start.
         iterations : int, optional
-            As in `icm_encode`, with the quantiser's relaxation. None is fastest and nearly best:
+            As in `icm_encode`, with the quantizer's relaxation. None is fastest and nearly best:
             a start by beam search and sweeps, without relaxation, until nothing changes.
         threads : int, optional
-            None is the quantiser's.
+            None is the quantizer's.
         beam_width : int, optional
-            As in `icm_encode`. None is the quantiser's or, where `codes` are given, 0.
+            As in `icm_encode`. None is the quantizer's or, where `codes` are given, 0.
         verbose : bool, optional
-            None is the quantiser's.
+            None is the quantizer's.
 
         Returns
         -------
@@ -347,7 +343,7 @@ class AdditiveQuantizer(Estimator):
                 vectors,
                 start,
                 num_codebooks,
-                iterations=as_integer(sweeps, "iterations", 0, MOST_ITERATIONS),
+                iterations=as_integer(sweeps, "iterations", 0, MAX_ITERATIONS),
                 relaxation="none" if iterations is None else check_relaxation(self.relaxation),
                 seed=self.seed,
                 beam_width=check_beam_width(
@@ -355,7 +351,7 @@ class AdditiveQuantizer(Estimator):
                     warm=start is not None,
                 ),
                 threads=count,
-                tell=progress.move_to,
+                progress=progress.move_to,
             )
 
     def decode(self, codes: ArrayLike, threads: int | None = None) -> NDArray[np.float32]:
@@ -365,7 +361,7 @@ class AdditiveQuantizer(Estimator):
         ----------
         codes : array (num_vectors, num_codebooks) of uint8
         threads : int, optional
-            None is the quantiser's.
+            None is the quantizer's.
         """
         codebooks = self.codebooks
         num_codebooks, codebook_size, dim = codebooks.shape
@@ -394,7 +390,7 @@ class AdditiveQuantizer(Estimator):
         X : array (num_vectors, dim) of float16, float32 or float64
         codes : array (num_vectors, num_codebooks) of uint8
         threads, verbose : optional
-            None is the quantiser's.
+            None is the quantizer's.
         """
         codebooks = self.codebooks
         num_codebooks, codebook_size, dim = codebooks.shape
@@ -409,7 +405,7 @@ class AdditiveQuantizer(Estimator):
             )
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the quantiser to one safetensors file, whole or not at all.
+        """Write the quantizer to one safetensors file, whole or not at all.
 
         The file holds `codebooks` (num_codebooks, codebook_size, dim) float32, `metric` (dim,
         dim) float32 when there is one, and the settings as metadata. FileNotFoundError when the
@@ -470,7 +466,7 @@ class AdditiveQuantizer(Estimator):
                 **{name: value for name, value in settings.items() if name in known},
             )
         except (TypeError, ValueError) as error:
-            raise ValueError(f"{path}: holds a damaged quantiser: {error}") from None
+            raise ValueError(f"{path}: holds a damaged quantizer: {error}") from None
 
     def _set_codebooks(self, codebooks: NDArray[np.float32]) -> None:
         codebooks.flags.writeable = False

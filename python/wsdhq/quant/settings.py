@@ -1,20 +1,20 @@
-"""Settings of the quantiser: checked whenever they are set, and given back as they came."""
+"""Settings of the quantizer: checked whenever they are set, and given back as they came."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar, overload
 
-from wsdhq.quant.arrays.validation import as_integer, as_metric, check_num_codewords
+from wsdhq._arguments import as_integer
+from wsdhq._progress import check_verbose
+from wsdhq.quant.arrays.parameters import as_metric, check_num_codewords
 from wsdhq.quant.encoding import (
-    MOST_BEAM_WIDTH,
-    MOST_ITERATIONS,
-    MOST_SEED,
+    MAX_BEAM_WIDTH,
+    MAX_ITERATIONS,
+    MAX_SEED,
     check_relaxation,
 )
-from wsdhq.quant.progress import check_verbose
 from wsdhq.quant.statistics import check_ridge
-from wsdhq.quant.threads import resolve_threads
 
 __all__ = ["CHECKS", "Setting", "check_settings"]
 
@@ -32,10 +32,7 @@ def _check_relaxation(value: object) -> str | None:
 
 
 def _check_threads(value: Any) -> int | None:
-    if value is None:
-        return None
-    resolve_threads(value)
-    return as_integer(value, "threads", 1)
+    return None if value is None else as_integer(value, "threads", 1)
 
 
 # Of each setting, what makes of a value the one to compute with, or raises.
@@ -44,11 +41,11 @@ CHECKS: dict[str, Callable[[Any], Any]] = {
     "codebook_size": lambda value: as_integer(value, "codebook_size", 1, 256),
     "metric": lambda value: as_metric(value, None),
     "init": _check_init,
-    "iterations": lambda value: as_integer(value, "iterations", 0, MOST_ITERATIONS),
+    "iterations": lambda value: as_integer(value, "iterations", 0, MAX_ITERATIONS),
     "relaxation": _check_relaxation,
     "ridge": check_ridge,
-    "beam_width": lambda value: as_integer(value, "beam_width", 1, MOST_BEAM_WIDTH),
-    "seed": lambda value: as_integer(value, "seed", 0, MOST_SEED),
+    "beam_width": lambda value: as_integer(value, "beam_width", 1, MAX_BEAM_WIDTH),
+    "seed": lambda value: as_integer(value, "seed", 0, MAX_SEED),
     "threads": _check_threads,
     "verbose": check_verbose,
 }

@@ -6,17 +6,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wsdhq import _core
+from wsdhq._arguments import as_integer, as_number
+from wsdhq._progress import Progress, check_verbose
+from wsdhq.quant.arrays.codes import as_code_rows, code_chunks
 from wsdhq.quant.arrays.foreign import LazyRows, rows_per_chunk
-from wsdhq.quant.arrays.validation import (
-    FloatMatrix,
-    as_code_rows,
-    as_integer,
-    as_vectors,
-    check_num_codewords,
-    code_chunks,
-    float32_chunks,
-)
-from wsdhq.quant.progress import Progress, check_verbose
+from wsdhq.quant.arrays.parameters import check_num_codewords
+from wsdhq.quant.arrays.vectors import FloatMatrix, as_vectors, float32_chunks
 from wsdhq.quant.threads import resolve_threads
 
 __all__ = ["CodeStatistics", "check_ridge"]
@@ -26,12 +21,7 @@ def check_ridge(value: object) -> float | None:
     """Check a ridge: a positive finite number, or None."""
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.floating, np.integer)):
-        raise TypeError(f"ridge: expected a number, got {type(value).__name__}")
-    number = float(value)
-    if not (np.isfinite(number) and number > 0):
-        raise ValueError(f"ridge: expected a positive finite number, got {number}")
-    return number
+    return as_number(value, "ridge", above=0)
 
 
 # Pairs of codebooks times vectors that are counted in about a tenth of a second: so much is not

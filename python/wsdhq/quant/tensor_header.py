@@ -24,8 +24,8 @@ DTYPES: dict[str, np.dtype[Any]] = {
 }
 
 # No file of ours has one of more than some kilobytes; JSON takes many times its length in memory.
-MOST_HEADER_BYTES = 1 << 20
-MOST_DIMENSIONS = 8
+MAX_HEADER_BYTES = 1 << 20
+MAX_DIMENSIONS = 8
 
 
 class Entry(NamedTuple):
@@ -59,7 +59,7 @@ def read_header(file: FileIO) -> tuple[dict[str, str], list[Entry]]:
     file_size = os.fstat(file.fileno()).st_size
     start = file.read(8)
     length = int.from_bytes(start, "little")
-    if len(start) < 8 or length > min(file_size - 8, MOST_HEADER_BYTES):
+    if len(start) < 8 or length > min(file_size - 8, MAX_HEADER_BYTES):
         raise ValueError(f"its header of {length} bytes does not fit in {file_size}")
     text = b""
     while len(text) < length:
@@ -99,7 +99,7 @@ def _entry(name: str, value: Any, first_byte: int) -> Entry:
     # Of arrays with a 0 in their shape, the other numbers are any.
     if (
         not _are_counts(shape)
-        or len(shape) > MOST_DIMENSIONS
+        or len(shape) > MAX_DIMENSIONS
         or DTYPES[dtype].itemsize * math.prod(max(n, 1) for n in shape) > 2**62
     ):
         raise ValueError(f"{name} is of the unexpected shape {_as_tuple(shape)!r:.100}")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import operator
 import os
+
+from wsdhq._arguments import as_integer
 
 __all__ = ["resolve_threads"]
 
@@ -47,14 +48,5 @@ def resolve_threads(threads: int | None) -> int:
         else:
             count = os.cpu_count() or 1
     else:
-        if isinstance(threads, bool):
-            raise TypeError("threads: expected an integer or None, got bool")
-        try:
-            count = operator.index(threads)
-        except TypeError:
-            raise TypeError(
-                f"threads: expected an integer or None, got {type(threads).__name__}"
-            ) from None
-        if count < 1:
-            raise ValueError(f"threads: expected at least 1, or None for all cores, got {count}")
+        count = as_integer(threads, "threads", 1)
     return 1 if _forked else min(count, 1024)

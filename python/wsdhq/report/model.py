@@ -52,7 +52,7 @@ class TrainingCurve:
     Attributes
     ----------
     name : str
-        "quantisation loss".
+        "quantization loss".
     x, y : sequences of float, of equal length
         Finite numbers; x increasing.
     x_name : str
@@ -70,11 +70,11 @@ class TrainingCurve:
     def __post_init__(self) -> None:
         if len(self.x) != len(self.y):
             raise ValueError(
-                f"x and y of the curve {self.name!r} must be equally long, not "
+                f"x and y of the curve {self.name!r}: expected equal lengths, got "
                 f"{len(self.x)} and {len(self.y)}"
             )
         if not all(math.isfinite(value) for value in (*self.x, *self.y)):
-            raise ValueError(f"x and y of the curve {self.name!r} must be finite")
+            raise ValueError(f"x and y of the curve {self.name!r}: expected finite values")
 
 
 @dataclass(frozen=True)
@@ -165,13 +165,13 @@ class ReportData:
     def __post_init__(self) -> None:
         names = [method.name for method in self.methods]
         if len(set(names)) < len(names):
-            raise ValueError(f"methods must have different names, not {names}")
+            raise ValueError(f"methods: expected different names, got {names}")
         if sum(method.main for method in self.methods) > 1:
             raise ValueError("at most one of the methods may be the main one")
         for method in self.methods:
             if set(method.results) != set(self.methods[0].results) or not method.results:
                 raise ValueError(
-                    f"methods must have results for the same groupings: {names[0]!r} has "
+                    f"methods: expected results for the same groupings: {names[0]!r} has "
                     f"{sorted(self.methods[0].results)}, {method.name!r} has "
                     f"{sorted(method.results)}"
                 )
@@ -181,7 +181,7 @@ class ReportData:
                 expected = first.num_queries, first.num_database, first.R
                 if sizes != expected:
                     raise ValueError(
-                        "methods must be measured on the same queries, database and R: "
+                        "methods: expected results on the same queries, database and R: "
                         f"{names[0]!r} has {expected}, {method.name!r} has {sizes}"
                     )
 

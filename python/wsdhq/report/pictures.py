@@ -47,15 +47,15 @@ def data_uri(image: Any, max_side: int = MAX_SIDE) -> str:
 
     if isinstance(image, np.ndarray):
         if image.dtype != np.uint8:
-            raise TypeError(f"a picture given as an array must be uint8, not {image.dtype}")
+            raise TypeError(f"a picture given as an array: expected uint8, got {image.dtype}")
         if not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)) or not image.size:
             raise ValueError(
-                f"a picture given as an array must be (H, W, 3) or (H, W), not {image.shape}"
+                f"a picture given as an array: expected (H, W, 3) or (H, W), got {image.shape}"
             )
         image = Image.fromarray(np.ascontiguousarray(image))
     elif not isinstance(image, Image.Image):
         raise TypeError(
-            f"a picture must be a Pillow image or a uint8 array, not {type(image).__name__}"
+            f"a picture: expected a Pillow image or a uint8 array, got {type(image).__name__}"
         )
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         transparent = image.convert("RGBA")

@@ -149,14 +149,14 @@ class CellStore:
 def _mapping(content: dict[str, Any], name: str) -> dict[str, Any]:
     value = content[name]
     if not isinstance(value, dict):
-        raise TypeError(f"{name} must be an object, got {value!r:.40}")
+        raise TypeError(f"{name}: expected an object, got {value!r:.40}")
     return value
 
 
 def _check_figures(result: CellResult) -> None:
     """Raise unless the figures are what tables and plots take them for."""
     if not result.results:
-        raise ValueError("results must hold the figures by some labels, got none")
+        raise ValueError("results: expected the figures by some labels, got none")
     for name, figures in result.results.items():
         of = f"results of {name}"
         for measure in ("map", "map_all", "map_tie_averaged", "map_random", "chance"):
@@ -165,7 +165,7 @@ def _check_figures(result: CellResult) -> None:
             _check_number(value, f"{of}: precision_at {int(depth)}")
         curve = [figures[part] for part in ("depths", "recall", "precision")]
         if len({len(part) for part in curve}) > 1:
-            raise ValueError(f"{of}: depths, recall and precision must be of one length")
+            raise ValueError(f"{of}: depths, recall and precision: expected one length")
         for value in (number for part in curve for number in part):
             _check_number(value, f"{of}: the curve")
     for part in ("fit", "encode", "rank"):
@@ -177,7 +177,7 @@ def _check_figures(result: CellResult) -> None:
 def _check_number(value: Any, what: str) -> None:
     """Raise unless it is a number, or None: not defined."""
     if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
-        raise TypeError(f"{what} must be a number, got {value!r:.40}")
+        raise TypeError(f"{what}: expected a number, got {value!r:.40}")
 
 
 def _short(value: Any) -> str:

@@ -20,7 +20,7 @@ class Listener:
 
     Attributes
     ----------
-    tell : callable (line)
+    log : callable (line)
         Something was done.
     stage : callable (description)
         Something of a length not known yet begins.
@@ -30,7 +30,7 @@ class Listener:
         Images cannot be read and are left out.
     """
 
-    tell: Callable[[str], None] = _nothing
+    log: Callable[[str], None] = _nothing
     stage: Callable[[str], None] = _nothing
     advance: Callable[[float, float], None] = _nothing
     skipped: Callable[[Sequence[SkippedImage], int], None] = _nothing

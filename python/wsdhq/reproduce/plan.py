@@ -243,9 +243,9 @@ def base_settings(
 def sweep_points(settings: Mapping[str, Any]) -> tuple[Point, ...]:
     """The points of figure 5: gamma at the usual lambda, then lambda at the usual gamma."""
     points = []
-    for parameter, values in (("gamma", GAMMAS), ("quantisation_weight", WEIGHTS)):
+    for parameter, values in (("gamma", GAMMAS), ("quantization_weight", WEIGHTS)):
         for value in values:
-            if parameter == "quantisation_weight" and value == 0:
+            if parameter == "quantization_weight" and value == 0:
                 points.append(Point(parameter, value, _TWO_STAGE, ()))
                 continue
             # A point at the usual value is a cell of the tables.

@@ -175,7 +175,7 @@ def compute_missing(
         if any(each["map"] is None for each in result.results.values()):
             figures += ", -: no query shares a label with the database"
         seconds = time.perf_counter() - begun
-        work.listener.tell(f"[{number}/{len(missing)}] {cell.title}: {figures} ({seconds:.0f} s)")
+        work.listener.log(f"[{number}/{len(missing)}] {cell.title}: {figures} ({seconds:.0f} s)")
         last = not any(other.seed == cell.seed for other in missing[number:])
         if last and not work.keep_runs:
             _remove(data.training_folder, work.runs)

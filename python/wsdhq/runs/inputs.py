@@ -7,41 +7,43 @@ it holds, and nothing is matched by place alone.
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from wsdhq.cli.console import bar_for
-from wsdhq.cli.options import (
-    about,
-    input_rows,
-    read_codes,
-    read_features_for,
-    rows_file_of,
-)
+from wsdhq._arguments import about
+from wsdhq._progress import Progress
 from wsdhq.data import (
+    Grouping,
     Labels,
     SkippedImage,
     open_images,
+    read_features,
     read_labels,
     read_tags,
 )
 from wsdhq.data.features import map_npy
-from wsdhq.embed import TrainedModel
+from wsdhq.embed import EmbeddedImages, TrainedModel
 from wsdhq.embed.model_files import build_network
 from wsdhq.embed.run_directory import RunDirectory
 from wsdhq.embed.training.loop import INITIAL_WEIGHTS, seeded
+from wsdhq.evaluation.relevance import label_matrix
+from wsdhq.runs.code_files import input_rows, read_codes, rows_file_of
 
 __all__ = [
     "Inputs",
     "Source",
+    "as_labels",
     "check_shown",
     "codes_of",
     "embed_source",
-    "read_label_file",
+    "read_features_for",
     "tags_to_show",
     "untrained",
 ]
@@ -63,8 +65,7 @@ class Source:
 
     Parameters
     ----------
-    run : path
-        The run directory.
+    run : RunDirectory
     model : TrainedModel
         The model in it.
     given : path or None
@@ -83,27 +84,31 @@ class Source:
         None are named, and those trained on are gone.
     """
 
-    def __init__(self, run: Path, model: TrainedModel, given: Path | None) -> None:
+    def __init__(
+        self, run: RunDirectory, model: TrainedModel, given: str | os.PathLike[str] | None
+    ) -> None:
         name = model.config.images if model.embeds_images else model.config.features
         assert name is not None  # TrainConfig: exactly one of the two
         own = Path(name)
         if given is None and not own.exists():
-            option = "--images" if model.embeds_images else "--features"
+            kind = "images" if model.embeds_images else "features"
             raise FileNotFoundError(
-                f"there is no {own}, which {run} was trained on: say with {option} where it is"
+                f"{kind}: expected where {own} is now, which {run.path} was trained on, got no "
+                "file there"
             )
         self.run = run
         self.model = model
-        self.path = own if given is None else given
-        self.is_own = given is None or (own.exists() and given.exists() and given.samefile(own))
+        self.path = own if given is None else Path(given)
+        self.is_own = given is None or (
+            own.exists() and self.path.exists() and self.path.samefile(own)
+        )
 
     def num_trained(self) -> int | None:
         """The number of input rows when the run was trained; None where its codes are gone.
 
         The split into queries and database depends on nothing else.
         """
-        run = RunDirectory(self.run)
-        codes, skipped = run.file("codes.npy"), run.file("skipped.json")
+        codes, skipped = self.run.file("codes.npy"), self.run.file("skipped.json")
         if not codes.is_file():
             return None
         return len(map_npy(codes)) + (_num_skipped(skipped) if skipped.is_file() else 0)
@@ -119,52 +124,77 @@ def _num_skipped(path: Path) -> int:
     return len(left_out)
 
 
+def read_features_for(
+    model: TrainedModel, run: str | os.PathLike[str], path: Path
+) -> NDArray[np.floating[Any]]:
+    """Map the features in `path`, as wide as those that the run was trained on."""
+    array = read_features(path)
+    expected = model.network.head.in_dim
+    if array.shape[1] != expected:
+        raise ValueError(
+            f"{path}: expected {expected} features per image, as {run} was trained on, "
+            f"got {array.shape[1]}"
+        )
+    return array
+
+
 def embed_source(
-    source: Source, labels: Path, num_labels: int, baselines: bool, threads: int | None
+    source: Source,
+    labels: str,
+    num_labels: int,
+    with_untrained: bool,
+    threads: int | None,
+    bar: Progress,
 ) -> Inputs:
-    """Embed all readable rows of the source, once the file of labels is seen to be as long."""
-    if source.model.embeds_images:
-        return _embed_images(source, labels, num_labels, baselines, threads)
-    return _embed_features(source, labels, num_labels, baselines, threads)
+    """Embed all readable rows of the source, once the labels are seen to be as many."""
+    embed = _embed_images if source.model.embeds_images else _embed_features
+    return embed(source, labels, num_labels, with_untrained, threads, bar)
 
 
 def _embed_features(
-    source: Source, labels: Path, num_labels: int, baselines: bool, threads: int | None
+    source: Source,
+    labels: str,
+    num_labels: int,
+    with_untrained: bool,
+    threads: int | None,
+    bar: Progress,
 ) -> Inputs:
     model, path = source.model, source.path
-    array = read_features_for(model, source.run, path)
+    array = read_features_for(model, source.run.path, path)
     _check_length(labels, "labels", num_labels, path, len(array))
     embeddings = np.empty((len(array), model.dim), dtype=np.float32)
-    with bar_for("embedding") as bar, about(path):
+    bar.stage("embedding")
+    with about(path):
         for start, block in model.embed_blocks(array, threads=threads):
             embeddings[start : start + len(block)] = block
             bar.advance_to(start + len(block), len(array))
-    before = _unit_rows(np.asarray(array, np.float32)) if baselines else None
+    before = _unit_rows(np.asarray(array, np.float32)) if with_untrained else None
     return Inputs(embeddings, before, len(array), np.arange(len(array)), [])
 
 
 def _embed_images(
-    source: Source, labels: Path, num_labels: int, baselines: bool, threads: int | None
+    source: Source,
+    labels: str,
+    num_labels: int,
+    with_untrained: bool,
+    threads: int | None,
+    bar: Progress,
 ) -> Inputs:
     model, path = source.model, source.path
-    with open_images(path) as collection, bar_for("embedding") as bar:
+    with open_images(path) as collection:
         num_images = len(collection)
         _check_length(labels, "labels", num_labels, path, num_images)
-        with about(path):
-            embedded = model.embed_images(collection, threads=threads, progress=bar.advance_to)
-            before = None
-            if baselines:
-                bar.stage("embedding untrained")
-                before = untrained(model).embed_images(
-                    collection, threads=threads, progress=bar.advance_to
-                )
-    return Inputs(
-        embedded.embeddings,
-        None if before is None else before.embeddings,
-        num_images,
-        embedded.kept,
-        embedded.skipped,
-    )
+
+        def embed(network: TrainedModel, stage: str) -> EmbeddedImages:
+            bar.stage(stage)
+            with about(path):
+                return network.embed_images(collection, threads=threads, progress=bar.advance_to)
+
+        embedded = embed(model, "embedding")
+        before = None
+        if with_untrained:
+            before = embed(untrained(model), "embedding untrained").embeddings
+    return Inputs(embedded.embeddings, before, num_images, embedded.kept, embedded.skipped)
 
 
 def untrained(model: TrainedModel) -> TrainedModel:
@@ -185,25 +215,41 @@ def _unit_rows(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(values / np.where(norms > 0, norms, 1), np.float32)
 
 
-def read_label_file(path: Path, wanted: list[str] | None) -> Labels:
-    """Read labels, and keep the groupings that --by names."""
-    labels = read_labels(path)
+def as_labels(given: Any, wanted: Sequence[str] | None) -> tuple[Labels, str]:
+    """Labels as `evaluate` takes them, and what messages call them; groupings that are wanted."""
+    source = "labels"
+    if isinstance(given, str | os.PathLike):
+        source = os.fspath(given)
+        labels = read_labels(given)
+    elif isinstance(given, Labels):
+        labels = given
+    elif isinstance(given, Mapping):
+        labels = Labels({str(name): _grouping(array) for name, array in given.items()})
+    else:
+        labels = Labels({"labels": _grouping(given)})
     if not wanted:
-        return labels
-    with about(f"--by: {path}"):
+        return labels, source
+    with about(f"by: {source}"):
         groupings = {name: labels.grouping(name) for name in wanted}
-    return Labels(groupings, labels.identifiers)
+    return Labels(groupings, labels.identifiers), source
 
 
-def check_shown(images: Path, path: Path, labels: Labels) -> None:
+def _grouping(array: ArrayLike) -> Grouping:
+    matrix = label_matrix(array, "labels").astype(np.uint8)
+    return Grouping(tuple(map(str, range(matrix.shape[1]))), matrix)
+
+
+def check_shown(images: Path, source: str, labels: Labels) -> None:
     """Check that the images a report shows are those that are labelled, before any ranking."""
     with open_images(images) as collection:
-        _check_length(path, "labels", len(labels), images, len(collection))
-        with about(path):
+        _check_length(source, "labels", len(labels), images, len(collection))
+        with about(source):
             labels.check_order(collection.names)
 
 
-def tags_to_show(given: Path | None, source: Source, num_images: int) -> list[list[str]] | None:
+def tags_to_show(
+    given: str | os.PathLike[str] | None, source: Source, num_images: int
+) -> list[list[str]] | None:
     """Tags by input row: those in the file given, else those of the run, else none."""
     if given is not None:
         tags = read_tags(given)
@@ -219,7 +265,7 @@ def tags_to_show(given: Path | None, source: Source, num_images: int) -> list[li
 
 
 def codes_of(
-    source: Source, given: Path | None, inputs: Inputs, threads: int | None
+    source: Source, given: str | os.PathLike[str] | None, inputs: Inputs, threads: int | None
 ) -> NDArray[np.uint8]:
     """Codes of the readable rows: from the file given, else of the run, else made anew.
 
@@ -229,8 +275,8 @@ def codes_of(
         The file given does not exist, holds something else than codes of the run, or not one
         for each readable row.
     """
-    quantizer, path = source.model.quantizer, given
-    own = RunDirectory(source.run).file("codes.npy")
+    quantizer, path = source.model.quantizer, None if given is None else Path(given)
+    own = source.run.file("codes.npy")
     if path is None and source.is_own and own.is_file():
         path = own
     if path is None:
@@ -256,7 +302,9 @@ def codes_of(
     )
 
 
-def _check_length(path: Path, what: str, received: int, other: Path, expected: int) -> None:
+def _check_length(
+    path: str | os.PathLike[str], what: str, received: int, other: Path, expected: int
+) -> None:
     if received != expected:
         raise ValueError(
             f"{path} has {what} for {received} images, but {other} has {expected}: expected one "

@@ -64,12 +64,12 @@ def test_the_default_is_what_training_does_by_itself():
 def test_the_papers_method_does_not_depend_on_defaults(name, monkeypatch):
     before = _settings(name)
     assert before["loss"] in ("adaptive_margin", "fixed_margin", "batch_hinge")
-    assert (before["quantiser_metric"], before["whitening"]) == ("semantic", 0)
+    assert (before["quantizer_metric"], before["whitening"]) == ("semantic", 0)
     defaults = TrainConfig.__init__.__kwdefaults__
     # No setting of the paper's objective may be left to a default: these would be refused.
     spoilt = defaults | dict.fromkeys(PAPER_OBJECTIVE, object())
     monkeypatch.setattr(TrainConfig.__init__, "__kwdefaults__", spoilt)
-    with pytest.raises(TypeError, match=r"must be .* got object"):
+    with pytest.raises(TypeError, match=r"expected .* got object"):
         _settings(DEFAULT)
     assert _settings(name) == before
 
@@ -78,12 +78,12 @@ def test_settings_win_in_order():
     for key, value in PAPER_OBJECTIVE.items():
         assert variant_settings("WSDHQ")[key] == value
     # A preset stands above the paper's objective, a variant's own change above the preset.
-    given = {"epochs": 3, "hidden_dim": None, "normalise": True, "num_neighbours": 7}
-    assert variant_settings("WSDHQ_N", given) == PAPER_OBJECTIVE | given | {"normalise": False}
+    given = {"epochs": 3, "hidden_dim": None, "normalize": True, "num_neighbours": 7}
+    assert variant_settings("WSDHQ_N", given) == PAPER_OBJECTIVE | given | {"normalize": False}
     assert variant_settings("WSDHQ", given) == PAPER_OBJECTIVE | given
     assert variant_settings("graph", given) == given | {"num_neighbours": 20, "radius": 0.1}
     # What is given stays as it was.
-    assert given["normalise"]
+    assert given["normalize"]
     assert "loss" not in given
 
 
@@ -133,7 +133,7 @@ def test_without_the_graph_no_tags_merge_and_each_keeps_its_own_vector(world, co
     assert model.tags.report.num_edges == 0
 
 
-def test_without_normalisation_norms_stay(world, config_for):
+def test_without_normalization_norms_stay(world, config_for):
     config, model = _train(config_for, world, "WSDHQ_N", epochs=2)
     norms = np.linalg.norm(model.sphere, axis=1)
     assert norms.max() > 1.5 * norms.min()
@@ -160,10 +160,10 @@ def _loss(config, embeddings, sphere, positives) -> float:
     return make_objective(config, sphere, carried)(embeddings, rows, 0.5).item()
 
 
-def test_two_stages_fit_the_quantiser_once_the_embedding_is_done(world, config_for):
+def test_two_stages_fit_the_quantizer_once_the_embedding_is_done(world, config_for):
     config, model = _train(config_for, world, "WSDHQ_2")
     for record in _log(config):
-        assert record["quantisation_loss"] is None
+        assert record["quantization_loss"] is None
         assert record["distortion"] is None
         assert record["loss"] == record["semantic_loss"]
     embeddings = model.embed(world.features)
@@ -188,7 +188,7 @@ def test_margins_by_default_are_those_of_unrelated_tags_and_of_wdht(world, confi
 def test_variants_are_named_without_quotes(name):
     assert variant_settings(name) == PAPER_OBJECTIVE | {"loss": "fixed_margin"}
     assert variant_settings("wsdhq_2") == variant_settings("WSDHQ_2")
-    assert variant_settings("Semantic-Metric") == {"quantiser_metric": "semantic"}
+    assert variant_settings("Semantic-Metric") == {"quantizer_metric": "semantic"}
 
 
 def test_unknown_variants_and_presets_list_the_known_ones():
@@ -205,9 +205,9 @@ def test_presets_hold_the_hyper_parameters_of_the_paper(name):
     settings = preset_settings(name, images=True)
     config = TrainConfig(out="run", tags="t.txt", images="images", **settings)
     assert (config.num_neighbours, config.threshold, config.radius) == (20, 0.75, 0.1)
-    assert (config.num_negatives, config.gamma, config.quantisation_weight) == (1000, 1.0, 1e-4)
+    assert (config.num_negatives, config.gamma, config.quantization_weight) == (1000, 1.0, 1e-4)
     assert (config.word_dim, config.hidden_dim, config.dropout) == (300, None, 0.0)
-    assert (config.loss, config.quantiser_metric) == ("adaptive_margin", "semantic")
+    assert (config.loss, config.quantizer_metric) == ("adaptive_margin", "semantic")
     assert config.whitening == 0
     assert (config.backbone, config.crop_size, config.evaluation_crops) == ("alexnet", 227, "ten")
     assert (config.schedule, config.halve_every, config.batch_size) == ("halving", 300, 256)

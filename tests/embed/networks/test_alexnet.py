@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import alexnet_oracle
 import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
 
+import alexnet_oracle
 from wsdhq.embed.backbones import AlexNet, load_alexnet_weights, make_backbone
 from wsdhq.embed.networks.heads import HypersphericalHead
 from wsdhq.embed.networks.network import EmbeddingNetwork, backbone_width
@@ -115,12 +115,12 @@ def test_every_size_gives_features_or_is_named(variant):
         network(torch.zeros(1, 3, 227, 31, device="meta"))
 
 
-def test_response_normalisation_is_the_plain_loop():
+def test_response_normalization_is_the_plain_loop():
     generator = np.random.default_rng(0)
     maps = 200 * generator.standard_normal((5, 4, 7))
     norm = _real(AlexNet, width=NARROW).norm
     got = norm(torch.from_numpy(maps).permute(2, 0, 1)[None])[0].permute(1, 2, 0)
-    np.testing.assert_allclose(got.numpy(), alexnet_oracle.normalise(maps), rtol=1e-9)
+    np.testing.assert_allclose(got.numpy(), alexnet_oracle.normalize(maps), rtol=1e-9)
     # Far from the identity, so that another alpha would show.
     assert np.abs(got.numpy() / maps).min() < 0.5
 
@@ -158,7 +158,7 @@ def test_a_pass_is_the_plain_loops(norm_first, size, tmp_path):
     assert (expected > 0).any()
 
 
-def test_the_order_of_pooling_and_normalisation_matters():
+def test_the_order_of_pooling_and_normalization_matters():
     pixels = 255 * torch.rand(1, 3, 227, 227, generator=torch.Generator().manual_seed(0))
     first, then = (_real(AlexNet, width=NARROW, norm_first=choice).eval() for choice in (0, 1))
     then.load_state_dict(first.state_dict())
@@ -204,12 +204,12 @@ def test_dropout_stands_behind_fc7_in_caffes_form_alone():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"variant": "vgg"}, "variant must be one of 'caffe', 'torchvision', got 'vgg'"),
+        ({"variant": "vgg"}, "variant: expected one of 'caffe', 'torchvision', got 'vgg'"),
         ({"variant": "torchvision", "norm_first": True}, "norm_first.*expected False"),
-        ({"dropout": 1.0}, "dropout must be in 0 <= dropout < 1, got 1.0"),
-        ({"width": 0.01}, "width must leave even whole numbers .* 96 \\* 0.01"),
-        ({"width": -1}, "width must leave even"),
-        ({"width": float("nan")}, "width must leave even"),
+        ({"dropout": 1.0}, "dropout: expected 0 <= dropout < 1, got 1.0"),
+        ({"width": 0.01}, "width: expected even whole numbers .* 96 \\* 0.01"),
+        ({"width": -1}, "width: expected even"),
+        ({"width": float("nan")}, "width: expected even"),
     ],
 )
 def test_bad_parameters_are_named(options, message):

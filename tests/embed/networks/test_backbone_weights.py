@@ -8,12 +8,12 @@ import pickle
 import re
 from pathlib import Path
 
-import alexnet_oracle
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
+import alexnet_oracle
 from wsdhq.embed.backbones import (
     AlexNet,
     alexnet,

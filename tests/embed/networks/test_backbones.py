@@ -241,17 +241,17 @@ def test_pixels_come_as_the_backbone_asks():
     assert "pixel_mean" not in network.state_dict()
 
     Flat.pixel_format = "bgr"
-    with pytest.raises(TypeError, match="pixel_format must be a PixelFormat, got str"):
+    with pytest.raises(TypeError, match="pixel_format: expected a PixelFormat, got str"):
         EmbeddingNetwork(HypersphericalHead(3, 2), Flat())
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (((1, 2), (1, 1, 1)), "mean must be three finite numbers, got "),
-        (((0, 0, 0), (1, 1, float("nan"))), "deviation must be three finite numbers"),
-        (((0, 0, 0), (1, 0, 1)), "deviation must be above 0"),
-        (((0, 0, 0), (1, 1, 1), "gbr"), "channel_order must be 'rgb' or 'bgr', got 'gbr'"),
+        (((1, 2), (1, 1, 1)), "mean: expected three finite numbers, got "),
+        (((0, 0, 0), (1, 1, float("nan"))), "deviation: expected three finite numbers"),
+        (((0, 0, 0), (1, 0, 1)), "deviation: expected numbers above 0"),
+        (((0, 0, 0), (1, 1, 1), "gbr"), "channel_order: expected 'rgb' or 'bgr', got 'gbr'"),
     ],
 )
 def test_bad_pixel_formats(arguments, message):

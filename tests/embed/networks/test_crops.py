@@ -73,7 +73,7 @@ def test_crops_come_from_their_generator_alone():
 @pytest.mark.parametrize("size", [0, 9, -1])
 def test_sizes_that_do_not_fit(size):
     pixels = _places(2, 9, 8)
-    message = f"crop_size must be from 1 to the size of the images, 9 x 8, got {size}"
+    message = f"crop_size: expected 1 to the size of the images, 9 x 8, got {size}"
     for cut in (
         lambda: centre_crop(pixels, size),
         lambda: list(ten_crops(pixels, size)),
@@ -124,16 +124,16 @@ def test_evaluation_sees_the_centre_and_training_what_comes():
     torch.testing.assert_close(network.train()(pixels[:, 1:6, 1:6]), centre)
 
 
-@pytest.mark.parametrize("normalise", [True, False])
-def test_ten_crops_give_the_mean_embedding_on_the_sphere(normalise):
+@pytest.mark.parametrize("normalize", [True, False])
+def test_ten_crops_give_the_mean_embedding_on_the_sphere(normalize):
     network, pixels = _network(crops="ten"), _images()
-    network.head.normalise = normalise
+    network.head.normalize = normalize
     total = torch.zeros(3, 4)
     for top, left in [(0, 0), (0, 3), (3, 0), (3, 3), (1, 1)]:
         crop = pixels[:, top : top + 5, left : left + 5]
         for seen in (crop, crop.flip(2)):
             total += network.head(network.features(seen))
-    expected = functional.normalize(total, dim=1) if normalise else total / 10
+    expected = functional.normalize(total, dim=1) if normalize else total / 10
     torch.testing.assert_close(network(pixels), expected)
     # Training sees one crop.
     one = network.train()(pixels[:, :5, :5])
@@ -148,7 +148,9 @@ def test_scaling_looks_at_the_centre():
 
 
 def test_unknown_crops():
-    with pytest.raises(ValueError, match="evaluation_crops must be 'centre' or 'ten', got 'five'"):
+    with pytest.raises(
+        ValueError, match="evaluation_crops: expected one of 'centre', 'ten', got 'five'"
+    ):
         _network(crops="five")
 
 
@@ -216,7 +218,7 @@ def test_a_model_with_crops_is_saved_and_loaded(world, config_for):
         model.tags,
     ).embed(pixels)
     assert not np.allclose(centre, embeddings, atol=1e-3)
-    with pytest.raises(ValueError, match=r"images must have shape \(N, 20, 20, 3\)"):
+    with pytest.raises(ValueError, match=r"images: expected shape \(N, 20, 20, 3\)"):
         model.embed(pixels[:, :16, :16])
 
 

@@ -149,9 +149,9 @@ def test_scaling_is_stored_with_the_weights():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"in_dim": 0}, "in_dim must be at least 1, got 0"),
-        ({"dim": 0}, "dim must be"),
-        ({"hidden_dim": 0}, "hidden_dim must be"),
+        ({"in_dim": 0}, "in_dim: expected at least 1, got 0"),
+        ({"dim": 0}, "dim: expected at least 1"),
+        ({"hidden_dim": 0}, "hidden_dim: expected at least 1"),
         ({"dropout": 1.0}, "dropout"),
         ({"dropout": -0.1}, "dropout"),
     ],
@@ -163,12 +163,14 @@ def test_head_refuses(arguments, message):
 
 def test_scaling_refuses():
     head = HypersphericalHead(2, 3)
-    with pytest.raises(ValueError, match=r"features must have shape \(N, 2\), got \(4, 3\)"):
+    with pytest.raises(ValueError, match=r"features: expected shape \(N, 2\), got \(4, 3\)"):
         head.fit_scaling(np.ones((4, 3)))
     with pytest.raises(ValueError, match="at least one row"):
         head.fit_scaling(np.ones((4, 2)), np.array([], dtype=np.int64))
     for whitening in (-0.1, 1.5, float("nan")):
-        with pytest.raises(ValueError, match=rf"whitening must be in 0 \.\. 1, got {whitening}"):
+        with pytest.raises(
+            ValueError, match=rf"whitening: expected (0 to 1|a finite number), got {whitening}"
+        ):
             head.fit_scaling(np.ones((4, 2)), whitening=whitening)
 
 
@@ -202,7 +204,7 @@ class _Broken(nn.Module):
         return self.output
 
 
-def test_images_arrive_normalised_and_channels_first():
+def test_images_arrive_normalized_and_channels_first():
     head = HypersphericalHead(3 * 2 * 2, 4)
     network = EmbeddingNetwork(head, _Flatten())
     pixels = torch.arange(24, dtype=torch.uint8).view(2, 2, 2, 3) * 10

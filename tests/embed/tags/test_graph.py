@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 from sklearn.cluster import DBSCAN
-from tag_oracle import brute_graph, brute_groups, clustered, exact_graph
 
+from tag_oracle import brute_graph, brute_groups, clustered, exact_graph
 from wsdhq.embed.tags import graph as graph_module
 from wsdhq.embed.tags.graph import correlation_graph, enhance, group_means, merge_dense
 
@@ -82,15 +82,15 @@ class TestCorrelationGraph:
     @pytest.mark.parametrize(
         ("change", "error", "message"),
         [
-            ({"vectors": np.ones((3, 2), np.int64)}, TypeError, "vectors must be float16.*int64"),
+            ({"vectors": np.ones((3, 2), np.int64)}, TypeError, "vectors: expected float16.*int64"),
             ({"vectors": np.ones(3, np.float32)}, ValueError, r"got shape \(3,\)"),
             ({"vectors": np.array([[1.0], [np.nan]])}, ValueError, r"vectors\[1\] holds NaN"),
             ({"vectors": np.array([[1.0], [0.0]])}, ValueError, r"vectors\[1\] is all zeros"),
-            ({"num_neighbours": -1}, ValueError, "num_neighbours must be at least 0, got -1"),
-            ({"num_neighbours": 2.5}, TypeError, "num_neighbours must be an integer"),
-            ({"threshold": 1.5}, ValueError, r"threshold must be a cosine.*got 1\.5"),
-            ({"threshold": float("nan")}, ValueError, "threshold must be finite"),
-            ({"threshold": "0.5"}, TypeError, "threshold must be a number"),
+            ({"num_neighbours": -1}, ValueError, "num_neighbours: expected at least 0, got -1"),
+            ({"num_neighbours": 2.5}, TypeError, "num_neighbours: expected an integer"),
+            ({"threshold": 1.5}, ValueError, r"threshold: expected -1 to 1, got 1\.5"),
+            ({"threshold": float("nan")}, ValueError, "threshold: expected a finite"),
+            ({"threshold": "0.5"}, TypeError, "threshold: expected a number"),
         ],
     )
     def test_bad_input(self, change: dict, error: type[Exception], message: str) -> None:
@@ -122,9 +122,9 @@ class TestEnhance:
     @pytest.mark.parametrize(
         ("graph", "error", "message"),
         [
-            (np.eye(3), TypeError, "graph must be a SciPy sparse matrix, got ndarray"),
-            (sparse.eye_array(4), ValueError, r"graph must be \(3, 3\).*got \(4, 4\)"),
-            (sparse.diags_array([1.0, 0.0, 1.0]), ValueError, "row 1 of graph is empty"),
+            (np.eye(3), TypeError, "graph: expected a SciPy sparse matrix, got ndarray"),
+            (sparse.eye_array(4), ValueError, r"graph: expected \(3, 3\).*got \(4, 4\)"),
+            (sparse.diags_array([1.0, 0.0, 1.0]), ValueError, "graph: .* got an empty row 1"),
             (sparse.diags_array([1.0, -1.0, 1.0]), ValueError, "weights of at least 0"),
             (sparse.diags_array([1.0, np.nan, 1.0]), ValueError, "finite weights"),
         ],
@@ -175,11 +175,11 @@ class TestMergeDense:
     @pytest.mark.parametrize(
         ("points", "radius", "error", "message"),
         [
-            (np.eye(2), -0.1, ValueError, "radius must be at least 0"),
-            (np.eye(2), float("inf"), ValueError, "radius must be finite"),
-            (np.eye(2), None, TypeError, "radius must be a number"),
+            (np.eye(2), -0.1, ValueError, "radius: expected at least 0"),
+            (np.eye(2), float("inf"), ValueError, "radius: expected a finite"),
+            (np.eye(2), None, TypeError, "radius: expected a number"),
             (np.array([[np.inf]]), 0.1, ValueError, r"vectors\[0\] holds NaN or infinity"),
-            (np.eye(2, dtype=bool), 0.1, TypeError, "vectors must be float16"),
+            (np.eye(2, dtype=bool), 0.1, TypeError, "vectors: expected float16"),
         ],
     )
     def test_bad_input(
@@ -205,7 +205,7 @@ class TestGroupMeans:
         [
             ([0, 2, 2], ValueError, "group 1 of group_of has no member"),
             ([0, -1, 1], ValueError, "at least 0, got -1"),
-            ([0, 1], ValueError, r"group_of must be \(3,\)"),
+            ([0, 1], ValueError, r"group_of: expected \(3,\)"),
             ([0.0, 1.0, 2.0], TypeError, "integer type"),
         ],
     )

@@ -6,8 +6,8 @@ import json
 
 import numpy as np
 import pytest
-from tag_oracle import brute_graph, brute_groups, clustered
 
+from tag_oracle import brute_graph, brute_groups, clustered
 from wsdhq.embed.tags import SemanticSphere, TagReport, build_semantic_sphere
 from wsdhq.embed.tags.word_vectors import WordVectors
 
@@ -154,14 +154,14 @@ class TestBuilding:
             ({"tag_sets": [[], []]}, ValueError, r"every tag set is empty \(2 images\)"),
             ({"tag_sets": [["sky"], [""]]}, ValueError, r"tag_sets\[1\] holds the empty tag ''"),
             ({"tag_sets": [["sky"], [None]]}, TypeError, r"tag_sets\[1\] holds None"),
-            ({"tag_sets": ["sky"]}, TypeError, r"tag_sets\[0\] must be a sequence.*'sky'"),
-            ({"word_vectors": {"sky": [1.0]}}, TypeError, "must be a WordVectors, got dict"),
-            ({"min_count": 0}, ValueError, "min_count must be at least 1, got 0"),
+            ({"tag_sets": ["sky"]}, TypeError, r"tag_sets\[0\]: expected a sequence.*'sky'"),
+            ({"word_vectors": {"sky": [1.0]}}, TypeError, "expected a WordVectors, got dict"),
+            ({"min_count": 0}, ValueError, "min_count: expected at least 1, got 0"),
             ({"min_count": 99}, ValueError, "min_count = 99 images: .*'sky', by 2"),
-            ({"min_count": 1.0}, TypeError, r"min_count must be an integer, got 1\.0"),
-            ({"num_neighbours": -1}, ValueError, "num_neighbours must be at least 0"),
-            ({"threshold": 2}, ValueError, "threshold must be a cosine"),
-            ({"radius": -1.0}, ValueError, "radius must be at least 0"),
+            ({"min_count": 1.0}, TypeError, r"min_count: expected an integer, got float"),
+            ({"num_neighbours": -1}, ValueError, "num_neighbours: expected at least 0"),
+            ({"threshold": 2}, ValueError, "threshold: expected -1 to 1"),
+            ({"radius": -1.0}, ValueError, "radius: expected at least 0"),
         ],
     )
     def test_bad_input(self, change: dict, error: type[Exception], message: str) -> None:
@@ -226,11 +226,11 @@ class TestSemanticSphere:
         [
             (lambda value: value.pop("groups"), "expected an object with the keys"),
             (lambda value: value.update(groups=[["tree"], "sea"]), "list of lists of strings"),
-            (lambda value: value.update(groups=[["tree"]]), r"sphere must be \(1, D\)"),
+            (lambda value: value.update(groups=[["tree"]]), r"sphere: expected \(1, D\)"),
             (lambda value: value.update(groups=[["a"], ["b"], ["a"]]), "'a' is in groups 0 and 2"),
             (lambda value: value.update(groups=[["a"], [], ["c"]]), r"members\[1\] is empty"),
-            (lambda value: value["report"].pop("num_images"), "'report' must be an object"),
-            (lambda value: value["report"].update(num_tags="4"), "'num_tags' .* must be a number"),
+            (lambda value: value["report"].pop("num_images"), "'report': expected an object"),
+            (lambda value: value["report"].update(num_tags="4"), "'num_tags' .* expected a number"),
             (lambda value: value["report"].update(unknown_examples=[1]), "lists of strings"),
         ],
     )
@@ -245,13 +245,13 @@ class TestSemanticSphere:
 
     def test_checks_its_parts(self) -> None:
         built = build_semantic_sphere(*axes_and_synonyms())
-        with pytest.raises(TypeError, match="sphere must be a NumPy array of float32"):
+        with pytest.raises(TypeError, match="sphere: expected a NumPy array of float32"):
             SemanticSphere(built.sphere.astype(float), built.members, built.report)
-        with pytest.raises(ValueError, match=r"sphere\[0\] must have norm 1, got 2"):
+        with pytest.raises(ValueError, match=r"sphere\[0\]: expected norm 1, got 2"):
             SemanticSphere(2 * built.sphere, built.members, built.report)
         damaged = built.sphere.copy()
         damaged[1, 0] = np.nan
-        with pytest.raises(ValueError, match=r"sphere\[1\] must have norm 1, got nan"):
+        with pytest.raises(ValueError, match=r"sphere\[1\]: expected norm 1, got nan"):
             SemanticSphere(damaged, built.members, built.report)
-        with pytest.raises(ValueError, match=r"positives must be \(N, 3\), got \(6, 2\)"):
+        with pytest.raises(ValueError, match=r"positives: expected \(N, 3\), got \(6, 2\)"):
             SemanticSphere(built.sphere, built.members, built.report, built.positives[:, :2])

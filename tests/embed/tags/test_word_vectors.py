@@ -98,9 +98,9 @@ class TestWordVectors:
         [
             (("a", "b", "a"), np.ones((3, 2)), ValueError, r"words\[2\] repeats words\[0\], 'a'"),
             (("a", ""), np.ones((2, 2)), ValueError, r"words\[1\] is empty"),
-            (("a", 5), np.ones((2, 2)), TypeError, r"words\[1\] must be a string, got 5"),
+            (("a", 5), np.ones((2, 2)), TypeError, r"words\[1\]: expected a string, got 5"),
             ((), np.ones((0, 2)), ValueError, "words is empty"),
-            (("a", "b"), np.ones((3, 2)), ValueError, r"vectors must be \(2, D\).*\(3, 2\)"),
+            (("a", "b"), np.ones((3, 2)), ValueError, r"vectors: expected \(2, D\).*\(3, 2\)"),
             (("a",), np.ones((1, 2), int), TypeError, "floating type, got int64"),
             (("a", "b"), np.array([[1.0], [np.nan]]), ValueError, r"vectors\[1\], of 'b'.*NaN"),
             (("a",), np.array([[1e300]]), ValueError, "of 'a', holds NaN or infinity"),
@@ -285,7 +285,7 @@ class TestLoading:
             load_word_vectors(tmp_path / "missing.bin")
         with pytest.raises(TypeError, match="got the string 'sky'"):
             load_word_vectors(path, "sky")
-        with pytest.raises(TypeError, match="words must be strings, got 3"):
+        with pytest.raises(TypeError, match="words: expected strings, got 3"):
             load_word_vectors(path, ["sky", 3])
 
 
@@ -387,16 +387,16 @@ class TestTraining:
             ({"tag_sets": [["a"], ["a", ""]]}, ValueError, r"tag_sets\[1\] holds the empty tag"),
             ({"tag_sets": [["a", "  "]]}, ValueError, r"tag_sets\[0\] holds the empty tag"),
             ({"tag_sets": [["a"], ["a", 3]]}, TypeError, r"tag_sets\[1\] holds 3"),
-            ({"tag_sets": ["a b", "c"]}, TypeError, r"tag_sets\[0\] must be a sequence.*'a b'"),
+            ({"tag_sets": ["a b", "c"]}, TypeError, r"tag_sets\[0\]: expected a sequence.*'a b'"),
             ({"tag_sets": "a b"}, TypeError, "got a single string"),
-            ({"tag_sets": [["a"], None]}, TypeError, r"tag_sets\[1\] must be a sequence.*None"),
+            ({"tag_sets": [["a"], None]}, TypeError, r"tag_sets\[1\]: expected a sequence.*None"),
             ({"tag_sets": [["a", "b"], ["a"]]}, ValueError, "min_count = 5 .*'a', by 2"),
-            ({"dim": 0}, ValueError, r"dim must be in 1 \.\. 65536, got 0"),
-            ({"min_count": 0}, ValueError, "min_count must be at least 1"),
-            ({"epochs": 0}, ValueError, "epochs must be at least 1"),
-            ({"negative": -1}, ValueError, "negative must be at least 1"),
-            ({"seed": 2**32}, ValueError, r"seed must be in 0 \.\. 4294967295"),
-            ({"epochs": 1.5}, TypeError, "epochs must be an integer, got 1.5"),
+            ({"dim": 0}, ValueError, r"dim: expected 1 to 65536, got 0"),
+            ({"min_count": 0}, ValueError, "min_count: expected at least 1"),
+            ({"epochs": 0}, ValueError, "epochs: expected at least 1"),
+            ({"negative": -1}, ValueError, "negative: expected at least 1"),
+            ({"seed": 2**32}, ValueError, r"seed: expected 0 to 4294967295"),
+            ({"epochs": 1.5}, TypeError, "epochs: expected an integer, got float"),
         ],
     )
     def test_bad_input(self, change: dict, error: type[Exception], message: str) -> None:

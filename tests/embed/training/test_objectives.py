@@ -183,12 +183,12 @@ def test_tags_that_are_learnt_move_and_keep_their_norm():
     assert objective.refines_sphere
     assert [name for name, _ in objective.named_parameters()] == ["sphere"]
     assert list(objective.state_dict()) == ["sphere"]
-    optimiser = torch.optim.SGD(objective.parameters(), lr=1.0)
+    optimizer = torch.optim.SGD(objective.parameters(), lr=1.0)
     first = objective(embeddings, ROWS, 0.0)
     for _ in range(5):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         objective(embeddings, ROWS, 0.0).backward()
-        optimiser.step()
+        optimizer.step()
     assert objective(embeddings, ROWS, 0.0).item() < first.item()
     moved = objective.current_sphere()
     assert not moved.requires_grad

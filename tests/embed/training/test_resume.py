@@ -6,8 +6,8 @@ import json
 
 import numpy as np
 import pytest
-from training_runs import JOINT, interrupt, model_bytes, read_log
 
+from training_runs import JOINT, interrupt, model_bytes, read_log
 from wsdhq.embed import TrainedModel, train
 from wsdhq.embed.training.checkpoint import read_tensors, write_tensors
 
@@ -55,7 +55,7 @@ def _rewrite(config, without=None, **changed):
 
 
 @pytest.mark.parametrize("missing", ["codes", "codebooks", "metric"])
-def test_a_checkpoint_without_a_part_of_the_quantiser_is_named(world, config_for, missing):
+def test_a_checkpoint_without_a_part_of_the_quantizer_is_named(world, config_for, missing):
     config = config_for(world.folder, **JOINT)
     interrupt(config, 2)
     _rewrite(config, without=missing)
@@ -75,7 +75,7 @@ def test_a_checkpoint_of_another_format_is_named(world, config_for):
     config = config_for(world.folder)
     interrupt(config, 1)
     _rewrite(config, format="wsdhq checkpoint 1")
-    with pytest.raises(ValueError, match=r"expected the format 'wsdhq checkpoint 2', got '.* 1'"):
+    with pytest.raises(ValueError, match=r"expected the format 'wsdhq checkpoint 3', got '.* 1'"):
         train(config, resume=True)
 
 

@@ -16,15 +16,15 @@ from safetensors.numpy import load_file
 from scipy import sparse
 from threadpoolctl import threadpool_info
 from torch import nn
-from training_runs import JOINT, interrupt, model_bytes, read_log
 
+from training_runs import JOINT, interrupt, model_bytes, read_log
 from wsdhq.data import split_rows
 from wsdhq.embed import TrainConfig, TrainedModel, train
 from wsdhq.embed.losses import semantic_metric
 from wsdhq.embed.networks.heads import HypersphericalHead
 from wsdhq.embed.networks.network import EmbeddingNetwork
 from wsdhq.embed.threads import training_threads
-from wsdhq.embed.training.loop import make_optimiser, rate_factor
+from wsdhq.embed.training.loop import make_optimizer, rate_factor
 from wsdhq.embed.training.objectives import make_objective
 
 
@@ -50,7 +50,7 @@ def test_in_the_papers_objective_the_metric_is_the_covariance_of_the_tags(traine
 
 
 LOGGED = {
-    "epoch", "loss", "semantic_loss", "quantisation_loss", "distortion", "learning_rate", "seconds",
+    "epoch", "loss", "semantic_loss", "quantization_loss", "distortion", "learning_rate", "seconds",
 }  # fmt: skip
 
 
@@ -59,24 +59,24 @@ def test_the_log_tells_of_every_epoch(trained):
     assert [record["epoch"] for record in log] == list(range(1, 11))
     for record in log:
         assert set(record) == LOGGED
-        # In two stages the quantiser comes after all epochs.
-        assert record["quantisation_loss"] is None
+        # In two stages the quantizer comes after all epochs.
+        assert record["quantization_loss"] is None
         assert record["distortion"] is None
         assert record["loss"] == record["semantic_loss"]
     assert log[-1]["loss"] < 0.9 * log[0]["loss"]
     assert log[-1]["learning_rate"] < log[0]["learning_rate"]
 
 
-def test_the_log_of_a_joint_training_tells_of_the_quantiser(trained_as_paper):
+def test_the_log_of_a_joint_training_tells_of_the_quantizer(trained_as_paper):
     log = read_log(trained_as_paper.config)
     assert [record["epoch"] for record in log] == list(range(1, 11))
-    weight = trained_as_paper.config.quantisation_weight
+    weight = trained_as_paper.config.quantization_weight
     for record in log:
         assert set(record) == LOGGED
-        assert (record["quantisation_loss"] is None) == (record["epoch"] <= 2)
+        assert (record["quantization_loss"] is None) == (record["epoch"] <= 2)
         assert (record["distortion"] is None) == (record["epoch"] % 2 == 1)
-        quantisation = record["quantisation_loss"] or 0.0
-        assert record["loss"] == pytest.approx(record["semantic_loss"] + weight * quantisation)
+        quantization = record["quantization_loss"] or 0.0
+        assert record["loss"] == pytest.approx(record["semantic_loss"] + weight * quantization)
     assert log[-1]["semantic_loss"] < 0.5 * log[0]["semantic_loss"]
     assert log[-1]["learning_rate"] < log[0]["learning_rate"]
 
@@ -193,10 +193,10 @@ def test_lambda_counts_as_zero_until_the_first_update(world, config_for):
     late = {"epochs": 2, "update_every": 2}
     soon = {"epochs": 2, "update_every": 1}
     np.testing.assert_array_equal(
-        weights("a", quantisation_weight=0.0, **late), weights("b", quantisation_weight=1.0, **late)
+        weights("a", quantization_weight=0.0, **late), weights("b", quantization_weight=1.0, **late)
     )
     assert not np.array_equal(
-        weights("c", quantisation_weight=0.0, **soon), weights("d", quantisation_weight=1.0, **soon)
+        weights("c", quantization_weight=0.0, **soon), weights("d", quantization_weight=1.0, **soon)
     )
 
 
@@ -318,7 +318,7 @@ def test_a_loss_that_is_not_finite_stops_the_training(world, config_for):
         (
             lambda w: np.save(w.folder / "features.npy", np.eye(180) * 1e300),
             ValueError,
-            "features.npy: features must fit into float32, but row 0",
+            "features.npy: features: expected values that fit into float32, but row 0",
         ),
     ],
 )
@@ -330,7 +330,7 @@ def test_bad_files_are_named_before_anything_is_written(world, config_for, spoil
 
 
 def test_more_queries_than_rows(world, config_for):
-    with pytest.raises(ValueError, match=r"num_queries must be less than .* 180, got 180"):
+    with pytest.raises(ValueError, match=r"num_queries: expected less than .* 180, got 180"):
         train(config_for(world.folder, num_queries=180))
 
 
@@ -347,7 +347,11 @@ def test_a_backbone_is_refused_in_features_mode(world, config_for):
         ({"backbone_weights": "none.pth"}, FileNotFoundError, "none.pth: no such file"),
         ({"backbone_weights": "none.npy"}, FileNotFoundError, "none.npy: no such file"),
         ({"device": "cuda"}, ValueError, "device: torch .* sees no GPU, got 'cuda'"),
-        ({"device": "cuda:"}, ValueError, "device must be 'cpu', 'cuda' or 'cuda:N', got 'cuda:'"),
+        (
+            {"device": "cuda:"},
+            ValueError,
+            "device: expected 'cpu', 'cuda' or 'cuda:N', got 'cuda:'",
+        ),
     ],
 )
 def test_a_network_that_cannot_be_is_refused_before_any_image_is_read(
@@ -395,8 +399,11 @@ class _Terminal(io.StringIO):
 def test_a_bar_is_shown_on_a_terminal_alone(world, config_for, monkeypatch):
     pipe, terminal, silenced = io.StringIO(), _Terminal(), _Terminal()
     monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("wsdhq._progress.SHOWN_AFTER", 0.0)
     for stream, progress in ((pipe, None), (terminal, None), (silenced, False)):
+        # Whatever else stands in for standard error draws by itself.
         monkeypatch.setattr(sys, "stderr", stream)
+        monkeypatch.setattr(sys, "__stderr__", stream)
         train(config_for(world.folder, epochs=1), progress=progress, overwrite=True)
     assert pipe.getvalue() == ""
     assert "epoch 1/1" in terminal.getvalue()
@@ -458,7 +465,7 @@ def test_the_head_learns_faster_than_the_backbone():
     config = TrainConfig(
         out="r", tags="t.txt", images="i", learning_rate=0.5, head_rate_factor=3, weight_decay=0.1
     )
-    head, backbone = make_optimiser(network, config).param_groups
+    head, backbone = make_optimizer(network, config, config.learning_rates).param_groups
     assert (head["base_rate"], backbone["base_rate"]) == (1.5, 0.5)
     assert head["weight_decay"] == backbone["weight_decay"] == 0.1
     assert {id(p) for p in head["params"]} == {id(p) for p in network.head.parameters()}
@@ -474,7 +481,7 @@ def test_learnt_tags_have_their_own_rate_and_do_not_decay():
             out="r", tags="t.txt", features="f", loss="tag_softmax", tag_rate_factor=factor, **given
         )
         objective = make_objective(config, torch.eye(4, 3), carried)
-        head, *rest = make_optimiser(network, config, objective).param_groups
+        head, *rest = make_optimizer(network, config, config.learning_rates, objective).param_groups
         assert (head["base_rate"], head["weight_decay"]) == (1.5, 0.1)
         if factor == 0:
             assert rest == []
@@ -498,7 +505,7 @@ def test_training_holds_blas_to_its_threads_and_gives_them_back():
     with training_threads(None):
         assert blas() == before
     with (
-        pytest.raises(ValueError, match="threads must be at least 1, or None, got 0"),
+        pytest.raises(ValueError, match="threads: expected at least 1, got 0"),
         training_threads(0),
     ):
         pass

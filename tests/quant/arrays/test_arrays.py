@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import oracle
 import pytest
 from numpy.typing import NDArray
 
+import oracle
 from wsdhq import _core
 from wsdhq.quant import AdditiveQuantizer, AQDIndex, CodeStatistics, icm_encode
 from wsdhq.quant.arrays import foreign as arrays
+from wsdhq.quant.arrays.codes import as_codes
 from wsdhq.quant.arrays.foreign import LazyRows, as_rows
-from wsdhq.quant.arrays.validation import as_codes, as_vectors
+from wsdhq.quant.arrays.vectors import as_vectors
 
 P = oracle.float_problem(61, 40, 6, 3, 10)
 Q = AdditiveQuantizer.from_codebooks(P.codebooks, threads=1)

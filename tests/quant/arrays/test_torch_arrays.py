@@ -7,9 +7,9 @@ import sys
 from typing import Any
 
 import numpy as np
-import oracle
 import pytest
 
+import oracle
 from wsdhq.quant import AdditiveQuantizer, AQDIndex, CodeStatistics
 from wsdhq.quant.arrays.foreign import LazyRows, as_rows
 

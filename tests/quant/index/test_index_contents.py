@@ -7,9 +7,9 @@ import threading
 import tracemalloc
 
 import numpy as np
-import oracle
 import pytest
 
+import oracle
 from wsdhq.quant import AdditiveQuantizer, AQDIndex
 from wsdhq.quant.index import ids as ids_module
 

@@ -6,13 +6,13 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import oracle
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from numpy.typing import ArrayLike, NDArray
 
+import oracle
 from wsdhq.quant import AdditiveQuantizer, AQDIndex
 
 DIM, NUM_CODEBOOKS, CODEBOOK_SIZE = 5, 3, 9

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
-import oracle
 import pytest
 from numpy.typing import NDArray
 
+import oracle
 from wsdhq.quant import AdditiveQuantizer, AQDIndex, simd_levels
 
 SIMILARITIES = ["ip", "l2", "cosine"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import oracle
 import pytest
 from numpy.typing import NDArray
 
+import oracle
 from wsdhq.quant import AdditiveQuantizer, AQDIndex
 
 DIM, NUM_CODEBOOKS, CODEBOOK_SIZE = 6, 3, 11
@@ -136,7 +136,7 @@ def sizes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
     if request.param == "cut up small":
         monkeypatch.setattr("wsdhq.quant.index.ids.LONGEST_LIST", 200)
         monkeypatch.setattr("wsdhq.quant.index.ids.SHORTEST_RUN", 30)
-        monkeypatch.setattr("wsdhq.quant.index.filters.MOST_BYTES", 4096)
+        monkeypatch.setattr("wsdhq.quant.index.filters.MAX_BYTES", 4096)
 
 
 @pytest.mark.usefixtures("sizes")

@@ -13,12 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import oracle
 import pytest
 import safetensors.numpy
 from numpy.typing import NDArray
 from safetensors import safe_open
 
+import oracle
 from wsdhq.quant import AdditiveQuantizer, AQDIndex
 from wsdhq.quant.index.rows import BLOCK_SIZE
 

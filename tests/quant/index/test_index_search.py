@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import oracle
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+import oracle
 from wsdhq.quant import AdditiveQuantizer, AQDIndex
 
 SIMILARITIES = ["ip", "l2", "cosine"]

@@ -11,9 +11,9 @@ import tracemalloc
 from pathlib import Path
 
 import numpy as np
-import oracle
 import pytest
 
+import oracle
 from wsdhq.quant import AdditiveQuantizer, AQDIndex
 
 PROBLEM = oracle.float_problem(9, 3000, 6, 3, 32)
@@ -137,7 +137,7 @@ def test_what_the_caller_does_with_ids_later_changes_nothing() -> None:
         index.ids[0] = 5
 
 
-def test_a_quantiser_that_is_fitted_again_changes_no_index(tmp_path: Path) -> None:
+def test_a_quantizer_that_is_fitted_again_changes_no_index(tmp_path: Path) -> None:
     quantizer = AdditiveQuantizer(2, 16, iterations=1).fit(PROBLEM.X)
     codes = quantizer.encode(PROBLEM.X[:60])
     index = AQDIndex(quantizer)

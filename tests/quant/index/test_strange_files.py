@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import oracle
 import pytest
 
+import oracle
 from wsdhq.quant import AdditiveQuantizer, AQDIndex, persistence
 from wsdhq.quant.arrays import foreign as arrays
 from wsdhq.quant.index import ids

@@ -18,7 +18,7 @@ __all__ = ["NeighbourServer", "make_server", "serve"]
 
 logger = logging.getLogger("neighbour_service")
 
-MOST_BYTES = 64 << 20
+MAX_BYTES = 64 << 20
 
 Action = Callable[..., dict[str, Any]]
 
@@ -136,10 +136,10 @@ class _Handler(BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length", "0")
         if not length.isdecimal():
             raise _BadRequestError(HTTPStatus.LENGTH_REQUIRED, f"Content-Length is {length!r}")
-        if int(length) > MOST_BYTES:
+        if int(length) > MAX_BYTES:
             raise _BadRequestError(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                f"expected at most {MOST_BYTES} bytes, got {length}",
+                f"expected at most {MAX_BYTES} bytes, got {length}",
             )
         body = self.rfile.read(int(length))
         if len(body) < int(length):

@@ -1,4 +1,4 @@
-"""Statistics of batch normalisation for the weights that training ended with."""
+"""Statistics of batch normalization for the weights that training ended with."""
 
 from __future__ import annotations
 

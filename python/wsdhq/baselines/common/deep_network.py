@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from wsdhq._arguments import as_integer
 from wsdhq.baselines.common.batch_norm import settle_batch_norm
 from wsdhq.baselines.common.hamming import pack_bits, rank_by_hamming
 from wsdhq.baselines.interface import Baseline, TrainingData
-from wsdhq.embed.config import TrainConfig
+from wsdhq.embed.config import ComputeConfig, ModelConfig, OptimizerConfig
 from wsdhq.embed.devices import usable_device
 from wsdhq.embed.networks.heads import HypersphericalHead
 from wsdhq.embed.networks.network import EmbeddingNetwork, backbone_width, evaluation_mode
-from wsdhq.embed.networks.views import check_evaluation_crops
 from wsdhq.embed.threads import torch_threads
 from wsdhq.embed.training.augmentation import augment
 from wsdhq.embed.training.inputs import as_batch
@@ -30,21 +30,20 @@ from wsdhq.embed.training.loop import (
     INITIAL_WEIGHTS,
     ROW_ORDER,
     TORCH_NOISE,
-    make_optimiser,
+    make_optimizer,
     rate_factor,
     seeded,
 )
 from wsdhq.evaluation import RankBatches
-from wsdhq.quant.arrays.validation import as_integer
 
-__all__ = ["BatchLosses", "DeepHashing", "HashHead", "HashTask", "augmented", "check_number"]
+__all__ = ["BatchLosses", "DeepHashing", "HashHead", "HashTask", "augmented"]
 
 # Inputs are checked in blocks of so many values: images are far larger than features.
 _VALUES_PER_BLOCK = 1 << 24
 # Images shown to the backbone to find the scale of its features.
 _SCALING_SAMPLE = 1024
 
-# From the network, a batch of inputs and its targets to losses by name: "loss" is minimised,
+# From the network, a batch of inputs and its targets to losses by name: "loss" is minimized,
 # the others are its parts. Called where torch's generators are seeded, so it may draw from them.
 BatchLosses = Callable[[EmbeddingNetwork, Tensor, Tensor | None], dict[str, Tensor]]
 
@@ -101,7 +100,7 @@ class DeepHashing(Baseline):
 
     On features the network is a hidden layer with GELU, dropout and a linear layer, the body
     of the project's own embedding; on pixels the same after a backbone. Adam trains it
-    (`wsdhq.embed.training.loop.make_optimiser`), at a rate that rises during the first twentieth of
+    (`wsdhq.embed.training.loop.make_optimizer`), at a rate that rises during the first twentieth of
     the steps and falls to 0 along a half cosine.
 
     Parameters
@@ -124,7 +123,7 @@ class DeepHashing(Baseline):
     dropout : float
         Dropout before the last layer, 0 <= dropout < 1.
     backbone : torch.nn.Module or None
-        From (B, 3, S, S) float32 images, normalised as
+        From (B, 3, S, S) float32 images, normalized as
         `wsdhq.embed.networks.network.EmbeddingNetwork` does, to (B, F) features. `fit` trains a
         copy of it. None: inputs are features.
     crop_size : int or None
@@ -169,28 +168,21 @@ class DeepHashing(Baseline):
     ) -> None:
         super().__init__(bits, seed=seed, threads=threads)
         if backbone is not None and not isinstance(backbone, nn.Module):
-            raise TypeError(f"backbone must be a torch.nn.Module, got {type(backbone).__name__}")
-        # Checks the settings, and is what the loop's functions read. There are no files here.
-        self._config = TrainConfig(
-            out="",
-            tags="",
-            features="",
-            bits=self.bits,
-            seed=self.seed,
-            threads=threads,
+            raise TypeError(f"backbone: expected a torch.nn.Module, got {type(backbone).__name__}")
+        self._compute = ComputeConfig(seed=self.seed, threads=threads, device=device)
+        self._optimizer = OptimizerConfig(
             epochs=epochs,
             batch_size=batch_size,
             learning_rate=learning_rate,
             head_rate_factor=head_rate_factor,
-            hidden_dim=hidden_dim,
-            dropout=dropout,
-            device=device,
+        )
+        self._model = ModelConfig(
+            hidden_dim=hidden_dim, dropout=dropout, evaluation_crops=evaluation_crops
         )
         if crop_size is not None:
             crop_size = as_integer(crop_size, "crop_size", 1)
             if backbone is None:
                 raise ValueError("crop_size is for images: it needs a backbone, got None")
-        check_evaluation_crops(evaluation_crops)
         self.backbone = backbone
         self.crop_size = crop_size
         self.evaluation_crops = evaluation_crops
@@ -236,7 +228,7 @@ class DeepHashing(Baseline):
         task = self._task(data)
         with torch_threads(self.threads):
             network = self._fresh_network(inputs, task)
-            history = _train(network, inputs, task, self._config)
+            history = _train(network, inputs, task, self._optimizer, self._compute)
             if self.backbone is not None:
                 settle_batch_norm(network, _sample(inputs, task.rows))
         self.network, self.history = network, history
@@ -274,7 +266,7 @@ class DeepHashing(Baseline):
             for start in range(0, len(array), step):
                 batch = as_batch(array[start : start + step])
                 _check_finite(batch, start)
-                outputs = self.network(batch.to(self._config.device))
+                outputs = self.network(batch.to(self._compute.device))
                 codes[start : start + step] = pack_bits(outputs[:, : self.bits].cpu().numpy())
         return codes
 
@@ -324,19 +316,23 @@ class DeepHashing(Baseline):
             raise ValueError(f"inputs: expected shape (N, {size}, {size}, 3), got {array.shape}")
         if self.crop_size is not None and self.crop_size > array.shape[1]:
             raise ValueError(
-                f"inputs: images must be at least of crop_size, {self.crop_size}, got {array.shape}"
+                f"inputs: expected at least crop_size, {self.crop_size}, a side, got {array.shape}"
             )
         return array
 
     def _fresh_network(self, inputs: NDArray[Any], task: HashTask) -> EmbeddingNetwork:
-        config, device = self._config, usable_device(self._config.device)
+        device = usable_device(self._compute.device)
         backbone = copy.deepcopy(self.backbone)
         in_dim = inputs.shape[1]
         if backbone is not None:
             in_dim = backbone_width(backbone, self.crop_size or inputs.shape[1])
-        with seeded(config.seed, INITIAL_WEIGHTS, device=device):
+        with seeded(self.seed, INITIAL_WEIGHTS, device=device):
             head = HashHead(
-                in_dim, task.out_dim, config.hidden_dim, config.dropout, normalise=False
+                in_dim,
+                task.out_dim,
+                self._model.hidden_dim,
+                self._model.dropout or 0.0,
+                normalize=False,
             )
             network = EmbeddingNetwork(head, backbone, self.crop_size, self.evaluation_crops)
             network.to(device)
@@ -357,39 +353,37 @@ def augmented(network: EmbeddingNetwork, inputs: Tensor) -> Tensor:
     return augment(inputs, torch.default_generator, network.crop_size)
 
 
-def check_number(name: str, value: float) -> float:
-    """`value` as a float, if it is a finite number of at least 0."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{name} must be a number, got {value!r}")
-    if not 0 <= value < math.inf:
-        raise ValueError(f"{name} must be a finite number of at least 0, got {value}")
-    return float(value)
-
-
 def _sample(inputs: NDArray[Any], rows: NDArray[np.int64]) -> torch.Tensor:
     every = math.ceil(len(rows) / _SCALING_SAMPLE)
     return as_batch(inputs[rows[::every]])
 
 
 def _train(
-    network: EmbeddingNetwork, inputs: NDArray[Any], task: HashTask, config: TrainConfig
+    network: EmbeddingNetwork,
+    inputs: NDArray[Any],
+    task: HashTask,
+    config: OptimizerConfig,
+    compute: ComputeConfig,
 ) -> list[dict[str, float]]:
     """Train `network` in place and leave it in evaluation mode; returns the losses per epoch."""
-    device = torch.device(config.device)
-    optimiser = make_optimiser(network, config)
+    device = torch.device(compute.device)
+    rates = config.rates(is_alone=network.backbone is None, is_trained=False)
+    optimizer = make_optimizer(network, config, rates)
     # Of nearly equal size, and never of one row: that has no pairs, and no mean over rows.
-    num_batches = min(math.ceil(len(task.rows) / config.batch_size), len(task.rows) // 2)
+    num_batches = min(
+        math.ceil(len(task.rows) / config.batch_size_for(len(task.rows))), len(task.rows) // 2
+    )
     num_steps = config.epochs * num_batches
     history: list[dict[str, float]] = []
     network.train()
     for epoch in range(config.epochs):
-        with seeded(config.seed, epoch, ROW_ORDER, device=device):
+        with seeded(compute.seed, epoch, ROW_ORDER, device=device):
             order = torch.randperm(len(task.rows)).numpy()
         sums: dict[str, float] = {}
-        with seeded(config.seed, epoch, TORCH_NOISE, device=device):
+        with seeded(compute.seed, epoch, TORCH_NOISE, device=device):
             for number, batch in enumerate(np.array_split(order, num_batches)):
                 factor = rate_factor(config, epoch * num_batches + number, num_steps)
-                for group in optimiser.param_groups:
+                for group in optimizer.param_groups:
                     group["lr"] = factor * group["base_rate"]
                 targets = None if task.targets is None else task.targets[batch].to(device)
                 losses = task.losses(network, as_batch(inputs[task.rows[batch]]), targets)
@@ -398,9 +392,9 @@ def _train(
                         f"training diverged: the loss is {losses['loss'].item()} in epoch "
                         f"{epoch + 1}, batch {number + 1}; a lower learning_rate may help"
                     )
-                optimiser.zero_grad()
+                optimizer.zero_grad()
                 losses["loss"].backward()
-                optimiser.step()
+                optimizer.step()
                 for name, value in losses.items():
                     sums[name] = sums.get(name, 0.0) + value.item() * len(batch)
         history.append({name: total / len(order) for name, total in sums.items()})
@@ -430,6 +424,6 @@ def _check_finite(batch: Tensor, start: int) -> None:
     if not finite.all():
         row = int(finite.int().argmin())
         raise ValueError(
-            f"inputs must be finite float32 values, but row {start + row} is not: "
+            f"inputs: expected finite float32 values, but row {start + row} is not: "
             f"{batch[row, :5].tolist()}..."
         )

@@ -12,7 +12,7 @@ from scipy import linalg
 
 from wsdhq.baselines.common.threads import limited_threads
 from wsdhq.baselines.interface import Baseline, TrainingData
-from wsdhq.quant.arrays.validation import FloatMatrix, as_vectors, float32_chunks
+from wsdhq.quant.arrays.vectors import FloatMatrix, as_vectors, float32_chunks
 
 __all__ = [
     "FeatureBaseline",

@@ -24,7 +24,7 @@ LSQ_DEFAULT_ITERATIONS = 25
 LSQ_ROUNDS = (16, 4, 1)
 AUTHORS = "the authors' ICM"
 # The project's targets are of sizes at which a call's fixed costs no longer count.
-_FEWEST_FOR_TARGETS = 5000
+_MIN_FOR_TARGETS = 5000
 
 
 def encode_suite(context: Context) -> Iterator[Comparison]:
@@ -58,7 +58,7 @@ def check_encoder(
     ------
     WrongResultError
         Codes depend on the threads or are no better than single codewords at random, or the
-        quantiser's own distortion is not what its codewords add up to.
+        quantizer's own distortion is not what its codewords add up to.
     """
     few = vectors[:500]
     one, several = (quantizer.encode(few, threads=each, **settings) for each in (1, threads))
@@ -108,7 +108,7 @@ def _ours(
 def _lsq(context: Context, dim: int, num_codebooks: int) -> Any:
     """faiss's LSQ, trained with as many iterations as the settings allow."""
     faiss: Any = context.faiss
-    context.tell(f"training faiss LSQ, {num_codebooks} codebooks")
+    context.stage(f"training faiss LSQ, {num_codebooks} codebooks")
     lsq = faiss.LocalSearchQuantizer(dim, num_codebooks, 8)
     lsq.train_iters = context.settings.lsq_iterations
     with thread_limit(num_cores()):
@@ -140,7 +140,7 @@ def _codebooks_of(lsq: Any) -> NDArray[np.float32]:
 
 
 def _quick_encoders(context: Context, dim: int, num_bytes: int) -> list[Contestant]:
-    """faiss's encoders that search nothing, or little: residual and product quantisation."""
+    """faiss's encoders that search nothing, or little: residual and product quantization."""
     faiss: Any = context.faiss
     train = context.split(dim).train[: context.settings.train]
     vectors = context.split(dim).base[: context.settings.encode]
@@ -152,7 +152,7 @@ def _quick_encoders(context: Context, dim: int, num_bytes: int) -> list[Contesta
     contestants = []
     for name, quantizer in encoders.items():
         be_silent_about_few(quantizer)
-        context.tell(f"training {name}, {num_bytes} bytes")
+        context.stage(f"training {name}, {num_bytes} bytes")
         with thread_limit(num_cores()):
             quantizer.train(train)
             decoded = quantizer.decode(quantizer.compute_codes(vectors))
@@ -224,7 +224,7 @@ def _additive(context: Context, dim: int, num_codebooks: int) -> Iterator[Compar
                 {**everyone.parameters, "codebooks of": label},
                 [entries[fighter.name] for fighter in fighters],
                 quality="MSE",
-                wanted=targets if threads == 1 and len(vectors) >= _FEWEST_FOR_TARGETS else {},
+                wanted=targets if threads == 1 and len(vectors) >= _MIN_FOR_TARGETS else {},
                 checks=[
                     "errors are recomputed in NumPy from codes and codewords",
                     "codes are the same with one thread and with more",
@@ -279,7 +279,7 @@ def _authors(context: Context) -> Comparison:
 
     threads = context.threads[0]
     start = np.zeros((len(vectors), num_codebooks), np.uint8)
-    context.tell("encode: the authors' ICM")
+    context.stage("encode: the authors' ICM")
     theirs = folded_icm(vectors, codebooks, tags)
     with thread_limit(threads):
         if not np.array_equal(authors_icm(few, codebooks, tags), theirs[: len(few)]):

@@ -131,7 +131,7 @@ def _searchers(
     """Everyone who can search, over `count` vectors; the first is ours, with its codes."""
     split = context.split(dim)
     quantizer = context.quantizer(dim, num_codebooks)
-    context.tell(f"search: building {in_millions(count)} codes of {num_codebooks} bytes")
+    context.stage(f"search: building {in_millions(count)} codes of {num_codebooks} bytes")
     neighbours = _exact_neighbours(split.base, split.queries, 10)
 
     def recall_of(found: NDArray[np.int64]) -> float:

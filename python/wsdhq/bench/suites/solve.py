@@ -37,7 +37,7 @@ def _update(context: Context, num_vectors: int) -> Iterator[Comparison]:
         split = context.split(context.dims[0])
         vectors = np.concatenate([split.train, split.base])[:num_vectors]
     num_vectors, dim = vectors.shape
-    context.tell(f"solve: codes of {in_millions(num_vectors)} vectors")
+    context.stage(f"solve: codes of {in_millions(num_vectors)} vectors")
     quantizer = AdditiveQuantizer(num_codebooks, iterations=0, seed=context.seed)
     codes = quantizer.fit(vectors[:5000]).encode(vectors, beam_width=1)
 

@@ -1,4 +1,4 @@
-"""The train suite: from vectors to a quantiser, seconds and error."""
+"""The train suite: from vectors to a quantizer, seconds and error."""
 
 from __future__ import annotations
 
@@ -106,12 +106,12 @@ def _train(context: Context, dim: int, num_codebooks: int, threads: int) -> Comp
 
 
 class _OPQ:
-    """faiss's optimised product quantisation: a rotation and a product quantiser."""
+    """faiss's optimized product quantization: a rotation and a product quantizer."""
 
     def __init__(self, faiss: Any, dim: int, num_bytes: int) -> None:
         self._index = faiss.index_factory(dim, f"OPQ{num_bytes},PQ{num_bytes}x8")
         be_silent_about_few(faiss.downcast_index(self._index.index).pq)
-        # The quantiser that the rotation is trained with is one of its own; faiss does not keep
+        # The quantizer that the rotation is trained with is one of its own; faiss does not keep
         # the object alive.
         self._inner = faiss.ProductQuantizer(dim, num_bytes, 8)
         be_silent_about_few(self._inner)

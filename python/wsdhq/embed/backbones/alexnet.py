@@ -41,7 +41,7 @@ class AlexNet(nn.Module):
     ======  ==========================  =======================  =====================
 
     A ReLU follows every convolution and fully connected layer. "norm" is local response
-    normalisation over 5 channels, `x / (1 + 1e-4 / 5 * sum of squares)^0.75`, the 2e-5 per
+    normalization over 5 channels, `x / (1 + 1e-4 / 5 * sum of squares)^0.75`, the 2e-5 per
     channel of the released code. Dropout follows fc6 and fc7 in Caffe's form and precedes
     them in torchvision's (Krizhevsky, 2014, one tower).
 
@@ -58,7 +58,7 @@ class AlexNet(nn.Module):
     dropout : float
         0 <= dropout < 1.
     norm_first : bool
-        "caffe" only. False pools before it normalises, as the paper's released code does with
+        "caffe" only. False pools before it normalizes, as the paper's released code does with
         the classic weights (the order of CaffeNet); True is the order of the original network
         and of Caffe's bvlc_alexnet.
 
@@ -86,14 +86,14 @@ class AlexNet(nn.Module):
         super().__init__()
         if variant not in ALEXNET_NAMES:
             raise ValueError(
-                f"variant must be one of {', '.join(map(repr, ALEXNET_NAMES))}, got {variant!r}"
+                f"variant: expected one of {', '.join(map(repr, ALEXNET_NAMES))}, got {variant!r}"
             )
         if norm_first and variant != "caffe":
             raise ValueError(
-                "norm_first: torchvision's AlexNet has no response normalisation, expected False"
+                "norm_first: torchvision's AlexNet has no response normalization, expected False"
             )
         if not 0 <= dropout < 1:
-            raise ValueError(f"dropout must be in 0 <= dropout < 1, got {dropout}")
+            raise ValueError(f"dropout: expected 0 <= dropout < 1, got {dropout}")
         c1, c2, c3, c4, c5 = (_scaled(count, width) for count in _CHANNELS[variant])
         g1, g2, g3, g4, g5 = _GROUPS[variant]
         hidden = _scaled(_HIDDEN, width)
@@ -173,6 +173,6 @@ def _scaled(count: int, width: float) -> int:
     scaled = count * width
     if scaled < 2 or scaled % 2:
         raise ValueError(
-            f"width must leave even whole numbers of channels, but {count} * {width} is {scaled}"
+            f"width: expected even whole numbers of channels, got {count} * {width} = {scaled}"
         )
     return int(scaled)

@@ -39,12 +39,12 @@ class PixelFormat:
         for name in ("mean", "deviation"):
             values = tuple(float(value) for value in getattr(self, name))
             if len(values) != 3 or not all(math.isfinite(value) for value in values):
-                raise ValueError(f"{name} must be three finite numbers, got {values}")
+                raise ValueError(f"{name}: expected three finite numbers, got {values}")
             object.__setattr__(self, name, values)
         if min(self.deviation) <= 0:
-            raise ValueError(f"deviation must be above 0, got {self.deviation}")
+            raise ValueError(f"deviation: expected numbers above 0, got {self.deviation}")
         if self.channel_order not in ("rgb", "bgr"):
-            raise ValueError(f"channel_order must be 'rgb' or 'bgr', got {self.channel_order!r}")
+            raise ValueError(f"channel_order: expected 'rgb' or 'bgr', got {self.channel_order!r}")
 
 
 # What most public backbones are trained with.
@@ -65,6 +65,6 @@ def pixel_format_of(backbone: nn.Module | None) -> PixelFormat:
     wanted = getattr(backbone, "pixel_format", IMAGENET_PIXELS)
     if not isinstance(wanted, PixelFormat):
         raise TypeError(
-            f"backbone: pixel_format must be a PixelFormat, got {type(wanted).__name__}"
+            f"backbone: pixel_format: expected a PixelFormat, got {type(wanted).__name__}"
         )
     return wanted

@@ -13,7 +13,7 @@ __all__ = ["SmallBackbone"]
 class SmallBackbone(nn.Module):
     """A convolutional network small enough to train from scratch on a processor.
 
-    Four convolutions with batch normalisation, the first three halving the image, then the
+    Four convolutions with batch normalization, the first three halving the image, then the
     mean and the maximum over the places that are left: the mean sees textures and colours,
     the maximum whether an object occurs anywhere. Halving a fourth time would be half the
     work, and loses the small objects of an image.

@@ -22,8 +22,8 @@ PAPER_OBJECTIVE: dict[str, Any] = {
     "loss": "adaptive_margin",
     "num_neighbours": 20,
     "radius": 0.1,
-    "quantisation_weight": 1e-4,
-    "quantiser_metric": "semantic",
+    "quantization_weight": 1e-4,
+    "quantizer_metric": "semantic",
     "whitening": 0.0,
     "hidden_dim": 512,
     "dropout": 0.2,
@@ -74,8 +74,8 @@ VARIANTS: dict[str, Variant] = {
         in_paper=True,
     ),
     "WSDHQ_N": Variant(
-        {"normalise": False},
-        "no L2 normalisation of tags and images: inner products for cosines",
+        {"normalize": False},
+        "no L2 normalization of tags and images: inner products for cosines",
         in_paper=True,
     ),
     "WSDHQ_L": Variant(
@@ -84,8 +84,8 @@ VARIANTS: dict[str, Variant] = {
         in_paper=True,
     ),
     "WSDHQ_2": Variant(
-        {"quantisation_weight": 0.0},
-        "two-stage: the embedding first, then the quantiser",
+        {"quantization_weight": 0.0},
+        "two-stage: the embedding first, then the quantizer",
         in_paper=True,
     ),
     "WSDHQ": Variant({}, "the paper's whole method", in_paper=True),
@@ -125,11 +125,11 @@ PIECES: dict[str, Variant] = {
     "no dropout": _piece({"dropout": 0.0}, "no dropout in the head"),
     "constant rate": _piece({"schedule": "constant"}, "no cosine schedule"),
     "semantic metric": _piece(
-        {"quantiser_metric": "semantic"}, "the quantiser's metric is the covariance of the tags"
+        {"quantizer_metric": "semantic"}, "the quantizer's metric is the covariance of the tags"
     ),
     "unrelaxed": _piece({"relaxation": None}, "encoding without stochastic relaxation"),
     "joint": _piece(
-        {"quantisation_weight": 0.1}, "trained jointly with the quantiser, lambda = .1"
+        {"quantization_weight": 0.1}, "trained jointly with the quantizer, lambda = .1"
     ),
 }
 

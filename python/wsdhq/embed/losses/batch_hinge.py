@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from wsdhq._arguments import as_number
 from wsdhq.embed.losses.checks import check_matrix, check_positives, check_same_width
 
 __all__ = ["batch_hinge"]
@@ -19,7 +18,7 @@ def batch_hinge(
     positives: Tensor,
     margin: float = 0.2,
     *,
-    normalise: bool = True,
+    normalize: bool = True,
 ) -> Tensor:
     """Mini-batch hinge loss of WDHT (Gattupalli, Zhuo & Li 2019; paper, "Ablation Study", 3).
 
@@ -34,14 +33,14 @@ def batch_hinge(
     Parameters
     ----------
     embeddings : Tensor, (B, D), floating point
-        Embedded images r; normalised here unless `normalise` is False.
+        Embedded images r; normalized here unless `normalize` is False.
     sphere : Tensor, (T', D), floating point
         One row per merged tag. Held constant.
     positives : Tensor, (B, T'), bool
         Which tags each image carries. Rows without any take no part.
     margin : float
         delta, at least 0.
-    normalise : bool
+    normalize : bool
         Whether embeddings are brought to unit norm. The means never are.
 
     Returns
@@ -60,8 +59,7 @@ def batch_hinge(
     check_matrix("sphere", sphere)
     check_same_width("sphere", sphere, embeddings)
     check_positives(positives, embeddings, sphere)
-    if not 0 <= margin < math.inf:
-        raise ValueError(f"margin must be a finite number, at least 0, got {margin}")
+    as_number(margin, "margin", 0)
     tagged = positives.any(dim=1)
     carried = positives[tagged].to(embeddings.dtype)
     count = len(carried)
@@ -69,7 +67,7 @@ def batch_hinge(
         return embeddings.sum() * 0
     means = carried @ sphere.detach().to(embeddings.dtype) / carried.sum(dim=1, keepdim=True)
     vectors = embeddings[tagged]
-    if normalise:
+    if normalize:
         vectors = functional.normalize(vectors, dim=1)
     products = vectors @ means.T
     violation = functional.relu(margin + products - products.diagonal().unsqueeze(1))

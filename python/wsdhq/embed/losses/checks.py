@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,6 @@ from torch import Tensor
 
 __all__ = [
     "check_matrix",
-    "check_positive",
     "check_positives",
     "check_same_dtype",
     "check_same_width",
@@ -23,16 +21,16 @@ __all__ = [
 def check_matrix(name: str, value: Any) -> None:
     """Raise unless `value` is a two-dimensional floating-point tensor."""
     if not isinstance(value, Tensor) or not value.is_floating_point():
-        raise TypeError(f"{name} must be a floating-point tensor, got {kind(value)}")
+        raise TypeError(f"{name}: expected a floating-point tensor, got {kind(value)}")
     if value.ndim != 2:
-        raise ValueError(f"{name} must be two-dimensional, got shape {tuple(value.shape)}")
+        raise ValueError(f"{name}: expected two dimensions, got shape {tuple(value.shape)}")
 
 
 def check_same_width(name: str, value: Tensor, embeddings: Tensor) -> None:
     """Raise unless `value` has as many columns as `embeddings`."""
     if value.shape[1] != embeddings.shape[1]:
         raise ValueError(
-            f"{name} must have {embeddings.shape[1]} columns, as embeddings have, "
+            f"{name}: expected {embeddings.shape[1]} columns, as embeddings have, "
             f"got shape {tuple(value.shape)}"
         )
 
@@ -40,17 +38,17 @@ def check_same_width(name: str, value: Tensor, embeddings: Tensor) -> None:
 def check_same_dtype(name: str, value: Tensor, other: str, expected: Tensor) -> None:
     """Raise unless the tensor `value` has the dtype of `expected`, which is called `other`."""
     if value.dtype != expected.dtype:
-        raise TypeError(f"{name} must be {expected.dtype}, as {other}, got {kind(value)}")
+        raise TypeError(f"{name}: expected {expected.dtype}, as {other}, got {kind(value)}")
 
 
 def check_positives(positives: Tensor, embeddings: Tensor, sphere: Tensor) -> None:
     """Raise unless `positives` is a (B, T') bool tensor."""
     if not isinstance(positives, Tensor) or positives.dtype != torch.bool:
-        raise TypeError(f"positives must be a bool tensor, got {kind(positives)}")
+        raise TypeError(f"positives: expected a bool tensor, got {kind(positives)}")
     expected = (len(embeddings), len(sphere))
     if tuple(positives.shape) != expected:
         raise ValueError(
-            f"positives must have shape (B, T') = {expected}, got {tuple(positives.shape)}"
+            f"positives: expected shape (B, T') = {expected}, got {tuple(positives.shape)}"
         )
 
 
@@ -60,15 +58,9 @@ def check_targets(targets: Tensor, log_probabilities: Tensor) -> None:
     check_same_dtype("targets", targets, "log_probabilities", log_probabilities)
     if targets.shape != log_probabilities.shape:
         raise ValueError(
-            "targets must have the shape of log_probabilities, "
+            "targets: expected the shape of log_probabilities, "
             f"{tuple(log_probabilities.shape)}, got {tuple(targets.shape)}"
         )
-
-
-def check_positive(name: str, value: float) -> None:
-    """Raise unless `value` is a finite number above 0."""
-    if not 0 < value < math.inf:
-        raise ValueError(f"{name} must be a finite number above 0, got {value}")
 
 
 def kind(value: Any) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +10,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from wsdhq._arguments import as_integer, as_number
 from wsdhq.embed.losses.checks import check_matrix, check_positives, check_same_width
 
 __all__ = ["adaptive_cosine_margin", "adaptive_margin", "fixed_cosine_margin"]
@@ -108,7 +108,7 @@ def adaptive_cosine_margin(
     gamma: float = 1.0,
     num_negatives: int | None = 1000,
     *,
-    normalise: bool = True,
+    normalize: bool = True,
 ) -> Tensor:
     """Adaptive cosine margin loss (method section 2; paper, "Semantics-preserving Learning").
 
@@ -123,10 +123,10 @@ def adaptive_cosine_margin(
     Parameters
     ----------
     embeddings : Tensor, (B, D), floating point
-        Embedded images; normalised here, so that any length is accepted, unless `normalise`
+        Embedded images; normalized here, so that any length is accepted, unless `normalize`
         is False.
     sphere : Tensor, (T', D), floating point
-        Semantic sphere, one row per merged tag: unit rows, unless `normalise` is False. Held
+        Semantic sphere, one row per merged tag: unit rows, unless `normalize` is False. Held
         constant.
     positives : Tensor, (B, T'), bool
         Which tags each image carries. Rows without positives, or without negatives,
@@ -137,7 +137,7 @@ def adaptive_cosine_margin(
         The negatives of an image are the `num_negatives` tags it does not carry with the
         largest cosine to it (fewer where there are fewer); None takes all of them. The
         choice is made without gradient.
-    normalise : bool
+    normalize : bool
         False takes inner products in place of all cosines, of rows of any norm (the paper's
         WSDHQ_N). Tags with an inner product above 1 then have no margin.
 
@@ -154,13 +154,12 @@ def adaptive_cosine_margin(
     ValueError
         Shapes that do not fit, `gamma` or `num_negatives` out of range.
     """
-    if not 0 < gamma < math.inf:
-        raise ValueError(f"gamma must be a finite number above 0, got {gamma}")
+    as_number(gamma, "gamma", above=0)
 
     def margins_of(tags: Tensor, all_tags: Tensor) -> Tensor:
         return adaptive_margin(tags @ all_tags.T, float(gamma))
 
-    return _pair_hinge(embeddings, sphere, positives, margins_of, num_negatives, normalise)
+    return _pair_hinge(embeddings, sphere, positives, margins_of, num_negatives, normalize)
 
 
 def fixed_cosine_margin(
@@ -170,7 +169,7 @@ def fixed_cosine_margin(
     margin: float = 1.0,
     num_negatives: int | None = 1000,
     *,
-    normalise: bool = True,
+    normalize: bool = True,
 ) -> Tensor:
     """Cosine margin loss with one margin for all pairs of tags: the ablation of Delta_ij.
 
@@ -179,7 +178,7 @@ def fixed_cosine_margin(
 
     Parameters
     ----------
-    embeddings, sphere, positives, num_negatives, normalise
+    embeddings, sphere, positives, num_negatives, normalize
         As for `adaptive_cosine_margin`.
     margin : float
         At least 0.
@@ -193,13 +192,12 @@ def fixed_cosine_margin(
     TypeError, ValueError
         As `adaptive_cosine_margin`; `margin` out of range.
     """
-    if not 0 <= margin < math.inf:
-        raise ValueError(f"margin must be a finite number, at least 0, got {margin}")
+    as_number(margin, "margin", 0)
 
     def margins_of(tags: Tensor, all_tags: Tensor) -> Tensor:
         return tags.new_full((len(tags), len(all_tags)), float(margin))
 
-    return _pair_hinge(embeddings, sphere, positives, margins_of, num_negatives, normalise)
+    return _pair_hinge(embeddings, sphere, positives, margins_of, num_negatives, normalize)
 
 
 def _pair_hinge(
@@ -208,16 +206,16 @@ def _pair_hinge(
     positives: Tensor,
     margins_of: _Margins,
     num_negatives: int | None,
-    normalise: bool,
+    normalize: bool,
 ) -> Tensor:
     check_matrix("embeddings", embeddings)
     check_matrix("sphere", sphere)
     check_same_width("sphere", sphere, embeddings)
     check_positives(positives, embeddings, sphere)
-    if num_negatives is not None and num_negatives < 1:
-        raise ValueError(f"num_negatives must be at least 1, or None, got {num_negatives}")
+    if num_negatives is not None:
+        as_integer(num_negatives, "num_negatives", 1)
     constant = sphere.detach().to(embeddings.dtype)
-    vectors = functional.normalize(embeddings, dim=1) if normalise else embeddings
+    vectors = functional.normalize(embeddings, dim=1) if normalize else embeddings
     loss: Tensor = _PairHinge.apply(
         vectors @ constant.T, constant, positives, margins_of, num_negatives
     )

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from wsdhq.embed.losses.checks import check_matrix, check_positive
+from wsdhq._arguments import as_number
+from wsdhq.embed.losses.checks import check_matrix
 
 __all__ = ["neighbour_softmax"]
 
@@ -56,11 +57,11 @@ def neighbour_softmax(
     check_matrix("tag_weights", tag_weights)
     if len(tag_weights) != len(embeddings):
         raise ValueError(
-            f"tag_weights must have {len(embeddings)} rows, as embeddings have, "
+            f"tag_weights: expected {len(embeddings)} rows, as embeddings have, "
             f"got shape {tuple(tag_weights.shape)}"
         )
-    check_positive("temperature", temperature)
-    check_positive("power", power)
+    as_number(temperature, "temperature", above=0)
+    as_number(power, "power", above=0)
     itself = torch.eye(len(embeddings), dtype=torch.bool, device=embeddings.device)
     kinship = _kinship(tag_weights.detach(), power).masked_fill(itself, 0)
     total = kinship.sum(dim=1)

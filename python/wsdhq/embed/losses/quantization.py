@@ -1,4 +1,4 @@
-"""The supervised cosine quantisation loss and its metric (method section 3)."""
+"""The supervised cosine quantization loss and its metric (method section 3)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["cosine_quantization", "semantic_metric"]
 
 
 def cosine_quantization(embeddings: Tensor, reconstructions: Tensor, metric: Tensor) -> Tensor:
-    """Supervised cosine quantisation loss (method section 3; paper, same name).
+    """Supervised cosine quantization loss (method section 3; paper, same name).
 
     `sum_s (s.r - s.r^)^2` over the tags s of the sphere, which is the quadratic form
     `(r - r^)^T Sigma (r - r^)` with `Sigma = semantic_metric(sphere)`, averaged over the batch.
@@ -24,7 +24,7 @@ def cosine_quantization(embeddings: Tensor, reconstructions: Tensor, metric: Ten
     embeddings : Tensor, (B, D), floating point
         Embedded images r.
     reconstructions : Tensor, (B, D), floating point
-        What the quantiser makes of them, r^. Held constant: no gradient flows into codes
+        What the quantizer makes of them, r^. Held constant: no gradient flows into codes
         or codebooks.
     metric : Tensor, (D, D), floating point
         Symmetric positive semi-definite Sigma. Held constant.
@@ -46,19 +46,19 @@ def cosine_quantization(embeddings: Tensor, reconstructions: Tensor, metric: Ten
     check_matrix("metric", metric)
     if reconstructions.shape != embeddings.shape:
         raise ValueError(
-            f"reconstructions must have the shape of embeddings, {tuple(embeddings.shape)}, "
+            f"reconstructions: expected the shape of embeddings, {tuple(embeddings.shape)}, "
             f"got {tuple(reconstructions.shape)}"
         )
     dim = embeddings.shape[1]
     if tuple(metric.shape) != (dim, dim):
-        raise ValueError(f"metric must have shape (D, D) = {(dim, dim)}, got {tuple(metric.shape)}")
+        raise ValueError(f"metric: expected shape (D, D) = {(dim, dim)}, got {tuple(metric.shape)}")
     difference = embeddings - reconstructions.detach().to(embeddings.dtype)
     quadratic = (difference @ metric.detach().to(embeddings.dtype)) * difference
     return quadratic.sum() / max(len(embeddings), 1)
 
 
 def semantic_metric(sphere: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-    """Sigma, the metric of the quantiser: `sum_s s s^T` over the tags (method, "Symbols").
+    """Sigma, the metric of the quantizer: `sum_s s s^T` over the tags (method, "Symbols").
 
     Parameters
     ----------
@@ -78,9 +78,9 @@ def semantic_metric(sphere: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
         `sphere` is not two-dimensional.
     """
     if not isinstance(sphere, np.ndarray) or not np.issubdtype(sphere.dtype, np.floating):
-        raise TypeError(f"sphere must be a floating-point NumPy array, got {kind(sphere)}")
+        raise TypeError(f"sphere: expected a floating-point NumPy array, got {kind(sphere)}")
     if sphere.ndim != 2:
-        raise ValueError(f"sphere must have shape (T', D), got {sphere.shape}")
+        raise ValueError(f"sphere: expected shape (T', D), got {sphere.shape}")
     wide = sphere.astype(np.float64)
     metric = wide.T @ wide
     return ((metric + metric.T) / 2).astype(np.float32)

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from wsdhq._arguments import as_number
 from wsdhq.embed.losses.checks import (
     check_matrix,
-    check_positive,
     check_same_dtype,
     check_same_width,
     check_targets,
@@ -45,7 +45,7 @@ def tag_log_probabilities(embeddings: Tensor, tag_vectors: Tensor, temperature: 
     check_matrix("tag_vectors", tag_vectors)
     check_same_width("tag_vectors", tag_vectors, embeddings)
     check_same_dtype("tag_vectors", tag_vectors, "embeddings", embeddings)
-    check_positive("temperature", temperature)
+    as_number(temperature, "temperature", above=0)
     directions = functional.normalize(tag_vectors, dim=1)
     return functional.log_softmax(embeddings @ directions.T / temperature, dim=1)
 
@@ -102,7 +102,7 @@ def plausible_targets(targets: Tensor, log_probabilities: Tensor, power: float) 
         log p. Held constant.
     power : float
         At least 0. With 0 nothing is shifted; with 1 the weights are those of the
-        expectation-maximisation algorithm for "one of these tags is right".
+        expectation-maximization algorithm for "one of these tags is right".
 
     Returns
     -------
@@ -118,8 +118,7 @@ def plausible_targets(targets: Tensor, log_probabilities: Tensor, power: float) 
     """
     check_matrix("log_probabilities", log_probabilities)
     check_targets(targets, log_probabilities)
-    if not 0 <= power < float("inf"):
-        raise ValueError(f"power must be a finite number, at least 0, got {power}")
+    as_number(power, "power", 0)
     weights = targets.detach()
     rows, tags = weights.nonzero(as_tuple=True)
     own = weights[rows, tags]

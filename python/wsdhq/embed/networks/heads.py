@@ -11,17 +11,19 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from wsdhq._arguments import as_integer, as_number
+
 __all__ = ["HypersphericalHead"]
 
 _ROWS_PER_BLOCK = 8192
 # Of the mean variance: what a dimension is taken to vary at least when it is whitened.
-_LEAST_SHARE = 1e-4
+_MIN_SHARE = 1e-4
 
 
 class HypersphericalHead(nn.Module):
     """`r = tanh(W v + b) / ||tanh(W v + b)||`, with an optional hidden layer before it.
 
-    Without `normalise` the norm stays: `r = tanh(W v + b)`.
+    Without `normalize` the norm stays: `r = tanh(W v + b)`.
 
     Features are first shifted and scaled by two stored buffers (`shift` and `scale`, (F,);
     identity until `fit_scaling`), so that backbones of any magnitude meet the tanh where it is
@@ -38,7 +40,7 @@ class HypersphericalHead(nn.Module):
     dropout : float
         Share of the hidden units (of the features where there is no hidden layer) set to
         zero in training, 0 <= dropout < 1.
-    normalise : bool
+    normalize : bool
         Whether embeddings are brought to unit norm.
 
     Raises
@@ -56,17 +58,17 @@ class HypersphericalHead(nn.Module):
         dim: int,
         hidden_dim: int | None = None,
         dropout: float = 0.0,
-        normalise: bool = True,
+        normalize: bool = True,
     ) -> None:
         super().__init__()
         for name, width in (("in_dim", in_dim), ("dim", dim), ("hidden_dim", hidden_dim)):
-            if width is not None and width < 1:
-                raise ValueError(f"{name} must be at least 1, got {width}")
+            if width is not None:
+                as_integer(width, name, 1)
         if not 0 <= dropout < 1:
-            raise ValueError(f"dropout must be in 0 <= dropout < 1, got {dropout}")
+            raise ValueError(f"dropout: expected 0 <= dropout < 1, got {dropout}")
         self.in_dim = in_dim
         self.dim = dim
-        self.normalise = normalise
+        self.normalize = normalize
         self.register_buffer("shift", torch.zeros(in_dim))
         self.register_buffer("scale", torch.ones(in_dim))
         self.hidden = None if hidden_dim is None else nn.Linear(in_dim, hidden_dim)
@@ -83,7 +85,7 @@ class HypersphericalHead(nn.Module):
         Returns
         -------
         Tensor, (B, D), float32
-            Unit rows (any norm without `normalise`). A row whose tanh is zero in every
+            Unit rows (any norm without `normalize`). A row whose tanh is zero in every
             dimension stays zero: it has no direction, and a division by zero would only
             spread NaN.
         """
@@ -91,7 +93,7 @@ class HypersphericalHead(nn.Module):
         if self.hidden is not None:
             hidden = functional.gelu(self.hidden(hidden))
         embeddings = torch.tanh(self.transform(self.dropout(hidden)))
-        return functional.normalize(embeddings, dim=1) if self.normalise else embeddings
+        return functional.normalize(embeddings, dim=1) if self.normalize else embeddings
 
     def fit_scaling(
         self,
@@ -119,9 +121,8 @@ class HypersphericalHead(nn.Module):
             `whitening` is out of range.
         """
         if features.ndim != 2 or features.shape[1] != self.in_dim:
-            raise ValueError(f"features must have shape (N, {self.in_dim}), got {features.shape}")
-        if not 0 <= whitening <= 1:
-            raise ValueError(f"whitening must be in 0 .. 1, got {whitening}")
+            raise ValueError(f"features: expected shape (N, {self.in_dim}), got {features.shape}")
+        as_number(whitening, "whitening", 0, 1)
         count = len(features) if rows is None else len(rows)
         if count == 0:
             raise ValueError("features: at least one row is needed to fit the scaling, got none")
@@ -144,7 +145,7 @@ def _scale(variances: NDArray[np.float64], whitening: float) -> NDArray[np.float
     if mean <= 1e-30:
         return np.ones_like(variances)
     # Dimensions that hardly vary hold noise, or nothing: not to be blown up without limit.
-    floored = np.maximum(variances, _LEAST_SHARE * mean)
+    floored = np.maximum(variances, _MIN_SHARE * mean)
     scale = floored ** (-whitening / 2)
     scale /= math.sqrt(float((variances * scale * scale).mean()))
     return np.asarray(scale)

@@ -9,9 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from wsdhq._arguments import as_choice
 from wsdhq.embed.backbones.pixels import pixel_format_of
+from wsdhq.embed.config import EVALUATION_CROPS
 from wsdhq.embed.networks.heads import HypersphericalHead
-from wsdhq.embed.networks.views import centre_crop, check_evaluation_crops, ten_crops
+from wsdhq.embed.networks.views import centre_crop, ten_crops
 
 __all__ = ["EmbeddingNetwork", "backbone_width", "evaluation_mode"]
 
@@ -27,7 +29,7 @@ class EmbeddingNetwork(nn.Module):
     backbone : torch.nn.Module or None
         From (B, 3, H, W) float32 images to (B, F) features; None where the input is features
         already. Pixels are brought to the backbone's `pixel_format`
-        (`wsdhq.embed.backbones.PixelFormat`) if it has this attribute, else normalised with
+        (`wsdhq.embed.backbones.PixelFormat`) if it has this attribute, else normalized with
         the channel statistics of ImageNet, red first.
     crop_size : int or None
         Side of the square that the backbone sees. In evaluation mode it is cut out here; in
@@ -35,7 +37,7 @@ class EmbeddingNetwork(nn.Module):
     evaluation_crops : {"centre", "ten"}
         In evaluation mode, with a crop size: the square in the middle, or the mean over ten
         (`wsdhq.embed.networks.views.ten_crops`) of what the head gives, brought to unit norm
-        again if the head normalises.
+        again if the head normalizes.
 
     Raises
     ------
@@ -56,7 +58,7 @@ class EmbeddingNetwork(nn.Module):
         evaluation_crops: str = "centre",
     ) -> None:
         super().__init__()
-        check_evaluation_crops(evaluation_crops)
+        as_choice(evaluation_crops, "evaluation_crops", EVALUATION_CROPS)
         self.head = head
         self.backbone = backbone
         self.crop_size = crop_size
@@ -112,12 +114,12 @@ class EmbeddingNetwork(nn.Module):
         mean = (
             sum(self.head(self.features(crop)) for crop in ten_crops(inputs, self.crop_size)) / 10
         )
-        return functional.normalize(mean, dim=1) if self.head.normalise else mean
+        return functional.normalize(mean, dim=1) if self.head.normalize else mean
 
     def fit_scaling(self, inputs: Tensor, whitening: float = 0.0) -> None:
         """Fit the head's scaling to what the backbone makes of some images in training mode.
 
-        The running statistics of a fresh backbone's batch normalisation say nothing yet: in
+        The running statistics of a fresh backbone's batch normalization say nothing yet: in
         evaluation mode its features would be of another scale than those to be trained on.
         All buffers, these statistics among them, are left as they were. With a crop size,
         the middle of each image is looked at.
@@ -178,7 +180,7 @@ def backbone_width(backbone: nn.Module, image_size: int) -> int:
         It cannot take images of this size, or the output has another shape than (2, F).
     """
     if not isinstance(backbone, nn.Module):
-        raise TypeError(f"backbone must be a torch.nn.Module, got {type(backbone).__name__}")
+        raise TypeError(f"backbone: expected a torch.nn.Module, got {type(backbone).__name__}")
     parameter = next(backbone.parameters(), None)
     device = torch.device("cpu") if parameter is None else parameter.device
     with evaluation_mode(backbone):
@@ -192,12 +194,12 @@ def backbone_width(backbone: nn.Module, image_size: int) -> int:
             ) from error
     if not isinstance(features, Tensor) or not features.is_floating_point():
         raise TypeError(
-            "backbone must return a floating-point tensor of shape (B, F), "
+            "backbone: expected a floating-point tensor of shape (B, F), "
             f"got {getattr(features, 'dtype', type(features).__name__)}"
         )
     if features.ndim != 2 or len(features) != 2:
         raise ValueError(
-            "backbone must return features of shape (B, F) for images of shape (B, 3, H, W); "
+            "backbone: expected features of shape (B, F) for images of shape (B, 3, H, W); "
             f"for B = 2 and H = W = {image_size} it returned {tuple(features.shape)}"
         )
     return features.shape[1]

@@ -6,16 +6,7 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from wsdhq.embed.config import EVALUATION_CROPS
-
-__all__ = ["centre_crop", "check_crop", "check_evaluation_crops", "ten_crops"]
-
-
-def check_evaluation_crops(name: str) -> None:
-    """Raise ValueError unless `name` is one of `wsdhq.embed.config.EVALUATION_CROPS`."""
-    if name not in EVALUATION_CROPS:
-        known = " or ".join(map(repr, EVALUATION_CROPS))
-        raise ValueError(f"evaluation_crops must be {known}, got {name!r}")
+__all__ = ["centre_crop", "check_crop", "ten_crops"]
 
 
 def check_crop(pixels: Tensor, crop_size: int) -> None:
@@ -23,8 +14,7 @@ def check_crop(pixels: Tensor, crop_size: int) -> None:
     height, width = pixels.shape[1:3]
     if not 1 <= crop_size <= min(height, width):
         raise ValueError(
-            f"crop_size must be from 1 to the size of the images, {height} x {width}, "
-            f"got {crop_size}"
+            f"crop_size: expected 1 to the size of the images, {height} x {width}, got {crop_size}"
         )
 
 

@@ -15,6 +15,8 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from wsdhq._arguments import as_integer, as_number
+
 __all__ = ["correlation_graph", "enhance", "group_means", "merge_dense"]
 
 # Values held at once by a block of cosines or gathered pairs: 32 MiB of float64.
@@ -64,10 +66,8 @@ def correlation_graph(
     proposes the pairs, with a margin above its rounding error.
     """
     points = _as_float64(vectors, "vectors")
-    wanted = _as_count(num_neighbours, "num_neighbours")
-    tau = _as_number(threshold, "threshold")
-    if not -1.0 <= tau <= 1.0:
-        raise ValueError(f"threshold must be a cosine in -1 .. 1, got {threshold!r}")
+    wanted = as_integer(num_neighbours, "num_neighbours", 0)
+    tau = as_number(threshold, "threshold", -1, 1)
     largest = np.abs(points).max(axis=1)
     if not largest.all():
         row = int(np.flatnonzero(largest == 0)[0])
@@ -108,12 +108,12 @@ def correlation_graph(
 
 
 def enhance(vectors: ArrayLike, graph: Any) -> NDArray[np.float64]:
-    """Average each vector with its neighbours: ``T~ = row_normalise(A) T`` (method section 1).
+    """Average each vector with its neighbours: ``T~ = row_normalize(A) T`` (method section 1).
 
     Parameters
     ----------
     vectors : (n, D) array of float16, float32 or float64
-        T, one word vector per row, not normalised.
+        T, one word vector per row, not normalized.
     graph : (n, n) SciPy sparse matrix or array
         A, of non-negative weights, with a positive sum in every row.
 
@@ -133,19 +133,21 @@ def enhance(vectors: ArrayLike, graph: Any) -> NDArray[np.float64]:
     """
     points = _as_float64(vectors, "vectors")
     if not sparse.issparse(graph):
-        raise TypeError(f"graph must be a SciPy sparse matrix, got {type(graph).__name__}")
+        raise TypeError(f"graph: expected a SciPy sparse matrix, got {type(graph).__name__}")
     if graph.shape != (len(points), len(points)):
         raise ValueError(
-            f"graph must be ({len(points)}, {len(points)}), one row per vector, got {graph.shape}"
+            f"graph: expected ({len(points)}, {len(points)}), one row per vector, got {graph.shape}"
         )
     weights = sparse.csr_array(graph, dtype=np.float64, copy=True)
     weights.sum_duplicates()
     if not np.isfinite(weights.data).all() or (weights.data < 0).any():
-        raise ValueError("graph must hold finite weights of at least 0")
+        raise ValueError("graph: expected finite weights of at least 0")
     sums = np.asarray(weights.sum(axis=1)).reshape(-1)
     if not (sums > 0).all():
         row = int(np.flatnonzero(~(sums > 0))[0])
-        raise ValueError(f"row {row} of graph is empty: every tag must be its own neighbour")
+        raise ValueError(
+            f"graph: expected every tag to be its own neighbour, got an empty row {row}"
+        )
     return np.asarray((weights @ points) / sums[:, None])
 
 
@@ -176,9 +178,7 @@ def merge_dense(vectors: ArrayLike, radius: float = 0.1) -> NDArray[np.int64]:
         `vectors` is not two-dimensional or not finite; `radius` is negative or not finite.
     """
     points = _as_float64(vectors, "vectors")
-    eps = _as_number(radius, "radius")
-    if eps < 0:
-        raise ValueError(f"radius must be at least 0, got {radius!r}")
+    eps = as_number(radius, "radius", 0)
     n = len(points)
     tree = cKDTree(points)
     # Each tag starts as its own representative; found edges lower the number of components.
@@ -225,13 +225,13 @@ def group_means(vectors: ArrayLike, group_of: ArrayLike) -> NDArray[np.float64]:
     points = _as_float64(vectors, "vectors")
     groups = np.asarray(group_of)
     if groups.dtype.kind not in "iu":
-        raise TypeError(f"group_of must be of an integer type, got {groups.dtype}")
+        raise TypeError(f"group_of: expected an integer type, got {groups.dtype}")
     if groups.shape != (len(points),):
         raise ValueError(
-            f"group_of must be ({len(points)},), a group per vector, got {groups.shape}"
+            f"group_of: expected ({len(points)},), a group per vector, got {groups.shape}"
         )
     if len(groups) and groups.min() < 0:
-        raise ValueError(f"group_of must be at least 0, got {groups.min()}")
+        raise ValueError(f"group_of: expected at least 0, got {groups.min()}")
     sizes = np.bincount(groups)
     if not sizes.all():
         raise ValueError(f"group {int(np.flatnonzero(sizes == 0)[0])} of group_of has no member")
@@ -276,28 +276,12 @@ def _join(
 def _as_float64(vectors: ArrayLike, name: str) -> NDArray[np.float64]:
     array = np.asarray(vectors)
     if array.dtype.kind != "f" or array.dtype.itemsize > 8:
-        raise TypeError(f"{name} must be float16, float32 or float64, got {array.dtype}")
+        raise TypeError(f"{name}: expected float16, float32 or float64, got {array.dtype}")
     if array.ndim != 2 or array.shape[1] == 0:
-        raise ValueError(f"{name} must be (n, D) with D at least 1, got shape {array.shape}")
+        raise ValueError(f"{name}: expected (n, D) with D at least 1, got shape {array.shape}")
     array = np.ascontiguousarray(array, dtype=np.float64)
     finite = np.isfinite(array).all(axis=1)
     if not finite.all():
         row = int(np.flatnonzero(~finite)[0])
         raise ValueError(f"{name}[{row}] holds NaN or infinity: expected finite values")
     return array
-
-
-def _as_count(value: int, name: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name} must be an integer, got {value!r}")
-    if value < 0:
-        raise ValueError(f"{name} must be at least 0, got {value}")
-    return int(value)
-
-
-def _as_number(value: float, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{name} must be a number, got {value!r}")
-    if not np.isfinite(value):
-        raise ValueError(f"{name} must be finite, got {value!r}")
-    return float(value)

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import sparse
 
-from wsdhq.quant.initialise import sample_rows
+from wsdhq.quant.initialize import sample_rows
 
 __all__ = ["propagate_tags"]
 
@@ -58,7 +58,7 @@ def propagate_tags(
     """
     if len(embeddings) != weighted_tags.shape[0]:
         raise ValueError(
-            f"weighted_tags must have a row for each of the {len(embeddings)} embeddings, "
+            f"weighted_tags: expected a row for each of the {len(embeddings)} embeddings, "
             f"got {weighted_tags.shape[0]}"
         )
     sampled = sample_rows(len(embeddings), num_sampled, generator)

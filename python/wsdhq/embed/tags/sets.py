@@ -29,16 +29,16 @@ def check_tag_sets(tag_sets: Sequence[Sequence[str]]) -> list[list[str]]:
         A tag is empty or only white space, or no image has any tag.
     """
     if isinstance(tag_sets, str):
-        raise TypeError("tag_sets must be a sequence of tag sets, got a single string")
+        raise TypeError("tag_sets: expected a sequence of tag sets, got a single string")
     checked: list[list[str]] = []
     for row, tags in enumerate(tag_sets):
         if isinstance(tags, (str, bytes)):
-            raise TypeError(f"tag_sets[{row}] must be a sequence of strings, got {tags!r}")
+            raise TypeError(f"tag_sets[{row}]: expected a sequence of strings, got {tags!r}")
         try:
             distinct = dict.fromkeys(tags)
         except TypeError:
             raise TypeError(
-                f"tag_sets[{row}] must be a sequence of strings, got {tags!r:.80}"
+                f"tag_sets[{row}]: expected a sequence of strings, got {tags!r:.80}"
             ) from None
         for tag in distinct:
             if not isinstance(tag, str):

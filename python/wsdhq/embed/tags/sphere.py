@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from wsdhq._arguments import as_integer
 from wsdhq.embed.tags.graph import correlation_graph, enhance, group_means, merge_dense
 from wsdhq.embed.tags.sets import check_tag_sets, count_images
 from wsdhq.embed.tags.word_vectors import WordVectors
@@ -122,7 +123,7 @@ class SemanticSphere:
     Parameters
     ----------
     sphere : (T', D) numpy.ndarray of float32
-        One vector per group of merged tags, of unit norm if `normalised`.
+        One vector per group of merged tags, of unit norm if `normalized`.
     members : tuple of tuple of str
         The tags of each group. Groups stand in order of their first member, tags in order
         of their first appearance in the data.
@@ -130,7 +131,7 @@ class SemanticSphere:
         How they came about.
     positives : (N, T') scipy.sparse.csr_array of bool, or None
         Which groups each image carries; None for a sphere read from a file.
-    normalised : bool
+    normalized : bool
         Whether the vectors are on the unit sphere, or keep the norms that their words give
         them (the paper's WSDHQ_N).
 
@@ -151,23 +152,23 @@ class SemanticSphere:
     members: tuple[tuple[str, ...], ...]
     report: TagReport
     positives: sparse.csr_array | None = None
-    normalised: bool = True
+    normalized: bool = True
     group_of_tag: dict[str, int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.sphere, np.ndarray) or self.sphere.dtype != np.float32:
-            raise TypeError("sphere must be a NumPy array of float32")
+            raise TypeError("sphere: expected a NumPy array of float32")
         if self.sphere.ndim != 2 or len(self.sphere) != len(self.members):
             raise ValueError(
-                f"sphere must be ({len(self.members)}, D), a row per group of tags, "
+                f"sphere: expected ({len(self.members)}, D), a row per group of tags, "
                 f"got {self.sphere.shape}"
             )
         norms = np.linalg.norm(self.sphere.astype(np.float64), axis=1)
-        good = np.abs(norms - 1.0) < 1e-3 if self.normalised else np.isfinite(norms)
+        good = np.abs(norms - 1.0) < 1e-3 if self.normalized else np.isfinite(norms)
         if not good.all():
             row = int(np.flatnonzero(~good)[0])
-            wanted = "norm 1" if self.normalised else "a finite norm"
-            raise ValueError(f"sphere[{row}] must have {wanted}, got {norms[row]:g}")
+            wanted = "norm 1" if self.normalized else "a finite norm"
+            raise ValueError(f"sphere[{row}]: expected {wanted}, got {norms[row]:g}")
         group_of_tag: dict[str, int] = {}
         for group, tags in enumerate(self.members):
             if not tags:
@@ -180,7 +181,7 @@ class SemanticSphere:
                 group_of_tag[tag] = group
         shape = None if self.positives is None else self.positives.shape
         if shape is not None and shape[1] != len(self.members):
-            raise ValueError(f"positives must be (N, {len(self.members)}), got {shape}")
+            raise ValueError(f"positives: expected (N, {len(self.members)}), got {shape}")
         object.__setattr__(self, "group_of_tag", group_of_tag)
 
     def positives_of(self, tag_sets: Sequence[Sequence[str]]) -> sparse.csr_array:
@@ -213,7 +214,7 @@ class SemanticSphere:
 
     @classmethod
     def from_json(
-        cls, value: Any, sphere: NDArray[np.float32], *, normalised: bool = True
+        cls, value: Any, sphere: NDArray[np.float32], *, normalized: bool = True
     ) -> SemanticSphere:
         """Rebuild a sphere from `to_json` and its vectors.
 
@@ -223,7 +224,7 @@ class SemanticSphere:
             What `to_json` gave, after a way through JSON.
         sphere : (T', D) numpy.ndarray of float32
             The vectors of the groups.
-        normalised : bool
+        normalized : bool
             Whether they are of unit norm.
 
         Returns
@@ -240,9 +241,9 @@ class SemanticSphere:
             raise ValueError("tags: expected an object with the keys 'groups' and 'report'")
         groups = value["groups"]
         if not _is_table_of_strings(groups):
-            raise ValueError("tags: 'groups' must be a list of lists of strings")
+            raise ValueError("tags: 'groups': expected a list of lists of strings")
         report = _report_from_json(value["report"])
-        return cls(sphere, tuple(map(tuple, groups)), report, normalised=normalised)
+        return cls(sphere, tuple(map(tuple, groups)), report, normalized=normalized)
 
 
 def build_semantic_sphere(
@@ -253,14 +254,14 @@ def build_semantic_sphere(
     threshold: float = 0.75,
     radius: float = 0.1,
     min_count: int = 1,
-    normalise: bool = True,
+    normalize: bool = True,
 ) -> SemanticSphere:
     """Enhance and merge the tags of a collection, and place them on the unit sphere.
 
     Method section 1. The tags that have a vector (`WordVectors.find`), in order of their
     first appearance, are the rows of T; T is enhanced on the correlation graph, tags
     density-reachable from each other become one group at their mean, and the means are
-    L2-normalised (unless `normalise` is False: the paper's WSDHQ_N).
+    L2-normalized (unless `normalize` is False: the paper's WSDHQ_N).
 
     Parameters
     ----------
@@ -277,7 +278,7 @@ def build_semantic_sphere(
         eps, on the scale of the word vectors. With 0 only tags of equal vectors merge.
     min_count : int
         Tags carried by fewer images are dropped, at least 1.
-    normalise : bool
+    normalize : bool
         Whether the means are brought to unit norm.
 
     Returns
@@ -295,11 +296,8 @@ def build_semantic_sphere(
         the tags of a group cancel out; a parameter is out of its range.
     """
     if not isinstance(word_vectors, WordVectors):
-        raise TypeError(f"word_vectors must be a WordVectors, got {type(word_vectors).__name__}")
-    if isinstance(min_count, bool) or not isinstance(min_count, (int, np.integer)):
-        raise TypeError(f"min_count must be an integer, got {min_count!r}")
-    if min_count < 1:
-        raise ValueError(f"min_count must be at least 1, got {min_count}")
+        raise TypeError(f"word_vectors: expected a WordVectors, got {type(word_vectors).__name__}")
+    as_integer(min_count, "min_count", 1)
     checked = check_tag_sets(tag_sets)
     counts = count_images(checked)
     frequent = [tag for tag, count in counts.items() if count >= min_count]
@@ -329,7 +327,7 @@ def build_semantic_sphere(
     members: list[list[str]] = [[] for _ in range(int(group_of.max()) + 1)]
     for tag, group in zip(tags, group_of):
         members[group].append(tag)
-    points = _group_points(vectors, enhanced, group_of, members, normalise)
+    points = _group_points(vectors, enhanced, group_of, members, normalize)
 
     in_graph = set(tags)
     merged = sorted(
@@ -359,7 +357,7 @@ def build_semantic_sphere(
         num_merged_tags=sum(map(len, merged)),
         largest_groups=tuple(map(tuple, merged[:_NUM_EXAMPLES])),
     )
-    bare = SemanticSphere(points, tuple(map(tuple, members)), report, normalised=normalise)
+    bare = SemanticSphere(points, tuple(map(tuple, members)), report, normalized=normalize)
     return replace(bare, positives=bare.positives_of(checked))
 
 
@@ -368,10 +366,10 @@ def _group_points(
     enhanced: NDArray[np.float64],
     group_of: NDArray[np.int64],
     members: list[list[str]],
-    normalise: bool,
+    normalize: bool,
 ) -> NDArray[np.float32]:
     means = group_means(enhanced, group_of)
-    if not normalise:
+    if not normalize:
         return means.astype(np.float32)
     norms = np.linalg.norm(means, axis=1)
     scale = np.zeros(len(means))
@@ -401,14 +399,14 @@ def _is_table_of_strings(value: Any) -> bool:
 def _report_from_json(value: Any) -> TagReport:
     names = {entry.name for entry in fields(TagReport)}
     if not isinstance(value, dict) or set(value) != names:
-        raise ValueError(f"tags: 'report' must be an object with the keys {', '.join(names)}")
+        raise ValueError(f"tags: 'report': expected an object with the keys {', '.join(names)}")
     values = dict(value)
     examples, groups = values["unknown_examples"], values["largest_groups"]
     if not _is_table_of_strings([examples]) or not _is_table_of_strings(groups):
-        raise ValueError("tags: the examples and groups of 'report' must be lists of strings")
+        raise ValueError("tags: the examples and groups of 'report': expected lists of strings")
     values["unknown_examples"] = tuple(examples)
     values["largest_groups"] = tuple(map(tuple, groups))
     for name, number in values.items():
         if isinstance(number, (bool, str)) or not isinstance(number, (int, float, tuple)):
-            raise ValueError(f"tags: {name!r} of 'report' must be a number, got {number!r}")
+            raise ValueError(f"tags: {name!r} of 'report': expected a number, got {number!r}")
     return TagReport(**values)

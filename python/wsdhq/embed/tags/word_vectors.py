@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from wsdhq._arguments import as_integer
 from wsdhq._files import atomic_path
 from wsdhq.embed.tags.sets import check_tag_sets, count_images
 from wsdhq.embed.tags.word_vector_files import read_word_vectors
@@ -59,19 +60,19 @@ class WordVectors:
         rows: dict[str, int] = {}
         for row, word in enumerate(words):
             if not isinstance(word, str):
-                raise TypeError(f"words[{row}] must be a string, got {word!r}")
+                raise TypeError(f"words[{row}]: expected a string, got {word!r}")
             if not word:
                 raise ValueError(f"words[{row}] is empty")
             if rows.setdefault(word, row) != row:
                 raise ValueError(f"words[{row}] repeats words[{rows[word]}], {word!r}")
         array = np.asarray(self.vectors)
         if array.dtype.kind != "f":
-            raise TypeError(f"vectors must be of a floating type, got {array.dtype}")
+            raise TypeError(f"vectors: expected a floating type, got {array.dtype}")
         if not words:
             raise ValueError("words is empty: expected at least one word")
         if array.ndim != 2 or len(array) != len(words) or array.shape[1] == 0:
             raise ValueError(
-                f"vectors must be ({len(words)}, D), a row for each word, got {array.shape}"
+                f"vectors: expected ({len(words)}, D), a row for each word, got {array.shape}"
             )
         with np.errstate(over="ignore"):
             array = np.ascontiguousarray(array, dtype=np.float32)
@@ -116,7 +117,7 @@ def word_forms(tag: str) -> tuple[str, ...]:
 
     Files of word vectors are case-sensitive and write several words as one. A tag is tried
     as given, then with its spaces as ``_``, then without its spaces; each of these as it
-    is, in lower case, with each word capitalised, and in upper case. For "golden gate":
+    is, in lower case, with each word capitalized, and in upper case. For "golden gate":
     ``golden gate``, ``Golden Gate``, ``GOLDEN GATE``, ``golden_gate``, ``Golden_Gate``, and
     so on to ``GOLDENGATE``.
 
@@ -182,11 +183,11 @@ def load_word_vectors(
             raise ValueError(f"{path} holds no words")
         return WordVectors(tuple(loaded.words), loaded.vectors)
     if isinstance(words, str):
-        raise TypeError(f"words must be an iterable of strings, got the string {words!r}")
+        raise TypeError(f"words: expected an iterable of strings, got the string {words!r}")
     tags = list(dict.fromkeys(words))
     for tag in tags:
         if not isinstance(tag, str):
-            raise TypeError(f"words must be strings, got {tag!r}")
+            raise TypeError(f"words: expected strings, got {tag!r}")
     wanted = frozenset(form for tag in tags for form in word_forms(tag))
     loaded = read_word_vectors(path, wanted)
     if not loaded.words:
@@ -285,18 +286,14 @@ def train_word_vectors(
     The result is the same to the bit for a seed on one machine, whatever runs beside it:
     one worker, generators of its own, and no use of Python's string hashes.
     """
-    for name, value, lowest, highest in (
+    for name, value, minimum, maximum in (
         ("dim", dim, 1, 2**16),
         ("min_count", min_count, 1, None),
         ("epochs", epochs, 1, None),
         ("negative", negative, 1, None),
         ("seed", seed, 0, 2**32 - 1),
     ):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-            raise TypeError(f"{name} must be an integer, got {value!r}")
-        if value < lowest or (highest is not None and value > highest):
-            limits = f"at least {lowest}" if highest is None else f"in {lowest} .. {highest}"
-            raise ValueError(f"{name} must be {limits}, got {value}")
+        as_integer(value, name, minimum, maximum)
     checked = check_tag_sets(tag_sets)
     counts = count_images(checked)
     # most_common keeps the order of first appearance among equal counts.

@@ -9,7 +9,7 @@ from wsdhq.embed.networks.views import check_crop
 
 __all__ = ["augment"]
 
-_LARGEST_SHIFT = 1 / 16
+_MAX_SHIFT = 1 / 16
 
 
 def augment(pixels: Tensor, generator: torch.Generator, crop_size: int | None = None) -> Tensor:
@@ -40,7 +40,7 @@ def augment(pixels: Tensor, generator: torch.Generator, crop_size: int | None = 
         check_crop(pixels, crop_size)
     mirrored = torch.rand(count, generator=generator) < 0.5
     if crop_size is None:
-        reach = [round(height * _LARGEST_SHIFT), round(width * _LARGEST_SHIFT)]
+        reach = [round(height * _MAX_SHIFT), round(width * _MAX_SHIFT)]
         places = [range(-reach[0], reach[0] + 1), range(-reach[1], reach[1] + 1)]
         sides = (height, width)
     else:

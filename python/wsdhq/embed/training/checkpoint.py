@@ -27,10 +27,10 @@ __all__ = [
     "write_tensors",
 ]
 
-_FORMAT = "wsdhq checkpoint 2"
+_FORMAT = "wsdhq checkpoint 3"
 _METADATA = "wsdhq"
 # All of them, or before the first code update none.
-_QUANTISED = ("codes", "codebooks", "metric")
+_QUANTIZED = ("codes", "codebooks", "metric")
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,29 +47,29 @@ class Checkpoint:
         State of the network.
     objective : dict of Tensor
         State of the objective: the tags' places, where they are learnt.
-    optimiser : dict of Tensor
-        State of the optimiser, "index.name".
+    optimizer : dict of Tensor
+        State of the optimizer, "index.name".
     codes : (n, M) uint8 or None
         Codes of the training rows; None before the first code update.
     codebooks : (M, K, D) float32 or None
         Codebooks at that time.
     metric : (D, D) float32 or None
-        The quantiser's metric since that time: tags that are learnt have moved on.
+        The quantizer's metric since that time: tags that are learnt have moved on.
     """
 
     epoch: int
     fingerprint: str
     weights: dict[str, Tensor]
     objective: dict[str, Tensor]
-    optimiser: dict[str, Tensor]
+    optimizer: dict[str, Tensor]
     codes: NDArray[np.uint8] | None
     codebooks: NDArray[np.float32] | None
     metric: NDArray[np.float32] | None
 
     def restore(
-        self, network: nn.Module, objective: nn.Module, optimiser: Optimizer, source: str
+        self, network: nn.Module, objective: nn.Module, optimizer: Optimizer, source: str
     ) -> None:
-        """Put the state back into a network, objective and optimiser of the same structure.
+        """Put the state back into a network, objective and optimizer of the same structure.
 
         Raises
         ------
@@ -78,18 +78,18 @@ class Checkpoint:
         """
         load_weights(network, self.weights, source)
         load_weights(objective, self.objective, source)
-        state = optimiser.state_dict()
+        state = optimizer.state_dict()
         count = sum(len(group["params"]) for group in state["param_groups"])
         entries: dict[int, dict[str, Tensor]] = {}
-        for name, value in self.optimiser.items():
+        for name, value in self.optimizer.items():
             index, _, key = name.partition(".")
             entries.setdefault(int(index), {})[key] = value
         if any(index >= count for index in entries):
             raise ValueError(
-                f"{source}: has optimiser states for {max(entries) + 1} parameters, "
+                f"{source}: has optimizer states for {max(entries) + 1} parameters, "
                 f"the training has {count}"
             )
-        optimiser.load_state_dict({"state": entries, "param_groups": state["param_groups"]})
+        optimizer.load_state_dict({"state": entries, "param_groups": state["param_groups"]})
 
 
 def write_checkpoint(
@@ -99,24 +99,24 @@ def write_checkpoint(
     fingerprint: str,
     network: nn.Module,
     objective: nn.Module,
-    optimiser: Optimizer,
+    optimizer: Optimizer,
     codes: NDArray[np.uint8] | None,
-    quantiser: AdditiveQuantizer,
+    quantizer: AdditiveQuantizer,
 ) -> None:
-    """Write a checkpoint, whole or not at all; of the quantiser only where there are codes.
+    """Write a checkpoint, whole or not at all; of the quantizer only where there are codes.
 
     Everything random in an epoch is drawn from streams keyed by (seed, epoch), so that there
     is no state of a generator to keep.
     """
     tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
     tensors |= {f"objective.{name}": value for name, value in objective.state_dict().items()}
-    for index, entry in optimiser.state_dict()["state"].items():
+    for index, entry in optimizer.state_dict()["state"].items():
         for key, value in entry.items():
-            tensors[f"optimiser.{index}.{key}"] = torch.as_tensor(value)
+            tensors[f"optimizer.{index}.{key}"] = torch.as_tensor(value)
     if codes is not None:
         tensors["codes"] = torch.from_numpy(codes)
-        tensors["codebooks"] = torch.from_numpy(quantiser.codebooks.copy())
-        tensors["metric"] = torch.from_numpy(quantiser.metric)
+        tensors["codebooks"] = torch.from_numpy(quantizer.codebooks.copy())
+        tensors["metric"] = torch.from_numpy(quantizer.metric)
     metadata = {"format": _FORMAT, "epoch": str(epoch), "fingerprint": fingerprint}
     write_tensors(path, tensors, metadata)
 
@@ -134,19 +134,19 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     tensors, metadata = read_tensors(path)
     if metadata.get("format") != _FORMAT:
         raise ValueError(f"{path}: expected the format {_FORMAT!r}, got {metadata.get('format')!r}")
-    quantised = {name: tensors[name].numpy() for name in _QUANTISED if name in tensors}
-    if quantised and len(quantised) < len(_QUANTISED):
-        missing = next(name for name in _QUANTISED if name not in quantised)
+    quantized = {name: tensors[name].numpy() for name in _QUANTIZED if name in tensors}
+    if quantized and len(quantized) < len(_QUANTIZED):
+        missing = next(name for name in _QUANTIZED if name not in quantized)
         raise ValueError(f"{path}: the tensor {missing!r} is missing")
     return Checkpoint(
         epoch=int(metadata["epoch"]),
         fingerprint=metadata["fingerprint"],
         weights=_with_prefix(tensors, "network."),
         objective=_with_prefix(tensors, "objective."),
-        optimiser=_with_prefix(tensors, "optimiser."),
-        codes=quantised.get("codes"),
-        codebooks=quantised.get("codebooks"),
-        metric=quantised.get("metric"),
+        optimizer=_with_prefix(tensors, "optimizer."),
+        codes=quantized.get("codes"),
+        codebooks=quantized.get("codebooks"),
+        metric=quantized.get("metric"),
     )
 
 

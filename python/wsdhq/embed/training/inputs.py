@@ -159,5 +159,6 @@ def _check_range(path: str, features: NDArray[np.floating[Any]]) -> None:
         if block.max() > np.finfo(np.float32).max:
             row = start + int(block.max(axis=1).argmax())
             raise ValueError(
-                f"{path}: features must fit into float32, but row {row} holds {block.max():g}"
+                f"{path}: features: expected values that fit into float32, but row {row} holds "
+                f"{block.max():g}"
             )

@@ -14,26 +14,26 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from wsdhq.embed.config import TrainConfig
+from wsdhq.embed.config import OptimizerConfig, TrainConfig
 from wsdhq.embed.losses import cosine_quantization
 from wsdhq.embed.networks.network import EmbeddingNetwork, evaluation_mode
 from wsdhq.embed.networks.views import centre_crop
 from wsdhq.embed.training.augmentation import augment
 from wsdhq.embed.training.inputs import TrainingInputs
 from wsdhq.embed.training.objectives import Objective
-from wsdhq.embed.training.quantization import fit_quantizer, make_quantizer, quantiser_metric
+from wsdhq.embed.training.quantization import fit_quantizer, make_quantizer, quantizer_metric
 from wsdhq.quant import AdditiveQuantizer
 
 __all__ = [
     "TrainingState",
     "TrainingTask",
     "follow_sphere",
-    "make_optimiser",
+    "make_optimizer",
     "rate_factor",
     "seeded",
     "train_epoch",
     "training_embeddings",
-    "update_quantiser",
+    "update_quantizer",
 ]
 
 # Share of the steps in which "cosine" rises to its full rate: a fresh head that is moved too
@@ -74,8 +74,8 @@ class TrainingState:
     network : EmbeddingNetwork
     objective : Objective
         With the tags' places, which may be learnt too.
-    optimiser : torch.optim.Optimizer
-    quantiser : AdditiveQuantizer
+    optimizer : torch.optim.Optimizer
+    quantizer : AdditiveQuantizer
     codes : (n, M) uint8 or None
         Codes of the training rows; None until the first code update.
     epoch : int
@@ -84,28 +84,31 @@ class TrainingState:
 
     network: EmbeddingNetwork
     objective: Objective
-    optimiser: torch.optim.Optimizer
-    quantiser: AdditiveQuantizer
+    optimizer: torch.optim.Optimizer
+    quantizer: AdditiveQuantizer
     codes: NDArray[np.uint8] | None = None
     epoch: int = 0
 
 
-def make_optimiser(
-    network: EmbeddingNetwork, config: TrainConfig, objective: Objective | None = None
+def make_optimizer(
+    network: EmbeddingNetwork,
+    config: OptimizerConfig,
+    learning_rates: tuple[float, float],
+    objective: Objective | None = None,
 ) -> torch.optim.Optimizer:
-    """Adam with decoupled weight decay; the head learns `head_rate_factor` times as fast.
+    """Adam with decoupled weight decay, at the learning rates of backbone and head.
 
     Tags that `objective` learns have `tag_rate_factor` times the head's rate, and no decay: only
     their directions matter.
     """
-    head_rate = config.head_rate
+    backbone_rate, head_rate = learning_rates
     groups: list[dict[str, Any]] = [
         {"params": list(network.head.parameters()), "base_rate": head_rate}
     ]
     if network.backbone is not None:
         parameters = [value for value in network.backbone.parameters() if value.requires_grad]
         if parameters:
-            groups.append({"params": parameters, "base_rate": config.backbone_rate})
+            groups.append({"params": parameters, "base_rate": backbone_rate})
     if objective is not None and objective.refines_sphere:
         rate = head_rate * config.tag_rate_factor
         groups.append(
@@ -114,7 +117,7 @@ def make_optimiser(
     return torch.optim.AdamW(groups, lr=head_rate, weight_decay=config.weight_decay)
 
 
-def rate_factor(config: TrainConfig, step: int, num_steps: int) -> float:
+def rate_factor(config: OptimizerConfig, step: int, num_steps: int) -> float:
     """Factor on the learning rates at `step`, 0 .. num_steps - 1, of the whole training."""
     if config.schedule == "constant":
         return 1.0
@@ -161,7 +164,7 @@ def train_epoch(
     Returns
     -------
     dict
-        Means over the images of the epoch: "loss", "semantic_loss", "quantisation_loss" (None
+        Means over the images of the epoch: "loss", "semantic_loss", "quantization_loss" (None
         before the first code update, where lambda counts as 0).
 
     Raises
@@ -171,7 +174,7 @@ def train_epoch(
     """
     generator = torch.Generator().manual_seed(_stream(config.seed, state.epoch, ROW_ORDER))
     order = torch.randperm(len(task.rows), generator=generator).numpy()
-    # Batches of nearly equal size: a last batch of one image would break batch normalisation.
+    # Batches of nearly equal size: a last batch of one image would break batch normalization.
     batches = np.array_split(order, math.ceil(len(order) / config.batch_size_for(len(order))))
     num_steps = config.epochs * len(batches)
     state.objective.begin_epoch(
@@ -179,14 +182,14 @@ def train_epoch(
         state.epoch / config.epochs,
         np.random.default_rng([config.seed, state.epoch, OBJECTIVE]),
     )
-    sums = {"loss": 0.0, "semantic_loss": 0.0, "quantisation_loss": 0.0}
+    sums = {"loss": 0.0, "semantic_loss": 0.0, "quantization_loss": 0.0}
 
     state.network.train()
     with seeded(config.seed, state.epoch, TORCH_NOISE, device=task.device):
         for number, batch in enumerate(batches):
             step = state.epoch * len(batches) + number
             factor = rate_factor(config, step, num_steps)
-            for group in state.optimiser.param_groups:
+            for group in state.optimizer.param_groups:
                 group["lr"] = factor * group["base_rate"]
             losses = _losses(state, task, config, batch, generator, step / num_steps)
             total = losses["loss"]
@@ -195,9 +198,9 @@ def train_epoch(
                     f"training diverged: the loss is {total.item()} in epoch {state.epoch + 1}, "
                     f"batch {number + 1}; a lower learning_rate may help"
                 )
-            state.optimiser.zero_grad()
+            state.optimizer.zero_grad()
             total.backward()
-            state.optimiser.step()
+            state.optimizer.step()
             for name, value in losses.items():
                 sums[name] += value.item() * len(batch)
             if on_batch is not None:
@@ -206,7 +209,7 @@ def train_epoch(
 
     means: dict[str, float | None] = {name: value / len(order) for name, value in sums.items()}
     if state.codes is None:
-        means["quantisation_loss"] = None
+        means["quantization_loss"] = None
     state.epoch += 1
     return means
 
@@ -228,13 +231,13 @@ def _losses(
     semantic = state.objective(embeddings, batch, progress)
     if state.codes is None:
         return {"loss": semantic, "semantic_loss": semantic}
-    reconstructions = torch.from_numpy(state.quantiser.decode(state.codes[batch]))
-    metric = torch.from_numpy(state.quantiser.metric).to(task.device)
-    quantisation = cosine_quantization(embeddings, reconstructions.to(task.device), metric)
+    reconstructions = torch.from_numpy(state.quantizer.decode(state.codes[batch]))
+    metric = torch.from_numpy(state.quantizer.metric).to(task.device)
+    quantization = cosine_quantization(embeddings, reconstructions.to(task.device), metric)
     return {
-        "loss": semantic + config.quantisation_weight * quantisation,
+        "loss": semantic + config.quantization_weight * quantization,
         "semantic_loss": semantic,
-        "quantisation_loss": quantisation,
+        "quantization_loss": quantization,
     }
 
 
@@ -250,29 +253,29 @@ def training_embeddings(state: TrainingState, task: TrainingTask) -> NDArray[np.
     return embeddings
 
 
-def update_quantiser(state: TrainingState, task: TrainingTask, config: TrainConfig) -> float:
+def update_quantizer(state: TrainingState, task: TrainingTask, config: TrainConfig) -> float:
     """Update codebooks and codes to the current embeddings (method section 4, B and C).
 
-    The first time codebooks are initialised; later both start from the codes there are.
+    The first time codebooks are initialized; later both start from the codes there are.
 
     Returns
     -------
     float
-        Mean distortion under the quantiser's metric.
+        Mean distortion under the quantizer's metric.
     """
     embeddings = training_embeddings(state, task)
     follow_sphere(state, config)
-    state.codes = fit_quantizer(state.quantiser, embeddings, state.codes)
-    return float(state.quantiser.distortion(embeddings, state.codes))
+    state.codes = fit_quantizer(state.quantizer, embeddings, state.codes)
+    return float(state.quantizer.distortion(embeddings, state.codes))
 
 
 def follow_sphere(state: TrainingState, config: TrainConfig) -> None:
-    """Give the quantiser the metric of the tags where they are now, if they move and it counts."""
-    if not state.objective.refines_sphere or config.quantiser_metric == "identity":
+    """Give the quantizer the metric of the tags where they are now, if they move and it counts."""
+    if not state.objective.refines_sphere or config.quantizer_metric == "identity":
         return
-    metric = quantiser_metric(config, state.objective.current_sphere().cpu().numpy())
-    codebooks = None if state.codes is None else state.quantiser.codebooks
-    state.quantiser = make_quantizer(config, metric, codebooks)
+    metric = quantizer_metric(config, state.objective.current_sphere().cpu().numpy())
+    codebooks = None if state.codes is None else state.quantizer.codebooks
+    state.quantizer = make_quantizer(config, metric, codebooks)
 
 
 def _stream(*keys: int) -> int:

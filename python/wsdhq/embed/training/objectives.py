@@ -1,4 +1,4 @@
-"""What training minimises besides the quantisation loss: the objectives that a setting names."""
+"""What training minimizes besides the quantization loss: the objectives that a setting names."""
 
 from __future__ import annotations
 
@@ -243,7 +243,7 @@ def _adaptive(config: TrainConfig, embeddings: Tensor, sphere: Tensor, positives
         positives,
         config.gamma,
         config.num_negatives,
-        normalise=config.normalise,
+        normalize=config.normalize,
     )
 
 
@@ -251,13 +251,13 @@ def _fixed(config: TrainConfig, embeddings: Tensor, sphere: Tensor, positives: T
     # What the adaptive margin gives to tags that have nothing to do with each other.
     margin = 2.0 ** (1.0 - config.gamma) if config.margin is None else config.margin
     return fixed_cosine_margin(
-        embeddings, sphere, positives, margin, config.num_negatives, normalise=config.normalise
+        embeddings, sphere, positives, margin, config.num_negatives, normalize=config.normalize
     )
 
 
 def _hinge(config: TrainConfig, embeddings: Tensor, sphere: Tensor, positives: Tensor) -> Tensor:
     margin = _HINGE_MARGIN if config.margin is None else config.margin
-    return batch_hinge(embeddings, sphere, positives, margin, normalise=config.normalise)
+    return batch_hinge(embeddings, sphere, positives, margin, normalize=config.normalize)
 
 
 _SPHERE_LOSSES: dict[str, _SphereLoss] = {

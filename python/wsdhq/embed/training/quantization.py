@@ -1,4 +1,4 @@
-"""The quantiser of a run: made, warm-started and restored with the settings of the run."""
+"""The quantizer of a run: made, warm-started and restored with the settings of the run."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wsdhq.embed.config import TrainConfig
+from wsdhq.embed.config import QuantizerConfig, TrainConfig
 from wsdhq.embed.losses import semantic_metric
 from wsdhq.quant import AdditiveQuantizer
 
-__all__ = ["CODEBOOK_SIZE", "fit_quantizer", "make_quantizer", "quantiser_metric"]
+__all__ = ["CODEBOOK_SIZE", "fit_quantizer", "make_quantizer", "quantizer_metric"]
 
 CODEBOOK_SIZE = 256
 
@@ -20,8 +20,8 @@ CODEBOOK_SIZE = 256
 _FIRST, _WARM, _LAST = 12, 2, 12
 
 
-def quantiser_metric(config: TrainConfig, sphere: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Sigma, (D, D) float32: the metric that `config.quantiser_metric` names.
+def quantizer_metric(config: QuantizerConfig, sphere: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Sigma, (D, D) float32: the metric that `config.quantizer_metric` names.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def quantiser_metric(config: TrainConfig, sphere: NDArray[np.float32]) -> NDArra
     sphere : (T', D) float32
         The tags as they are now.
     """
-    if config.quantiser_metric == "identity":
+    if config.quantizer_metric == "identity":
         return np.eye(sphere.shape[1], dtype=np.float32)
     return semantic_metric(sphere)
 
@@ -39,13 +39,13 @@ def make_quantizer(
     metric: NDArray[np.float32],
     codebooks: NDArray[np.float32] | None = None,
 ) -> AdditiveQuantizer:
-    """A quantiser with the settings of a run.
+    """A quantizer with the settings of a run.
 
     Parameters
     ----------
     config : TrainConfig
     metric : (D, D) float32
-        What `quantiser_metric` gives.
+        What `quantizer_metric` gives.
     codebooks : (M, K, D) float32, optional
         Codebooks it has already; without them it is still to be fitted.
     """

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from wsdhq._files import save_npy, write_json
+from wsdhq._progress import Progress
 from wsdhq.data import SkippedImage, open_images
 from wsdhq.data.skipped import list_skipped
 from wsdhq.data.splits import split_collection
@@ -33,15 +34,14 @@ from wsdhq.embed.training.loop import (
     TrainingState,
     TrainingTask,
     follow_sphere,
-    make_optimiser,
+    make_optimizer,
     seeded,
     train_epoch,
     training_embeddings,
-    update_quantiser,
+    update_quantizer,
 )
 from wsdhq.embed.training.objectives import make_objective
-from wsdhq.embed.training.progress import ProgressBar
-from wsdhq.embed.training.quantization import fit_quantizer, make_quantizer, quantiser_metric
+from wsdhq.embed.training.quantization import fit_quantizer, make_quantizer, quantizer_metric
 
 __all__ = ["train"]
 
@@ -60,17 +60,17 @@ def train(
     overwrite: bool = False,
     progress: ProgressCallback | bool | None = None,
 ) -> TrainedModel:
-    """Learn an embedding and its quantiser from tags, and encode all rows.
+    """Learn an embedding and its quantizer from tags, and encode all rows.
 
     Epochs of Adam on the loss that `config.loss` names, after which codes (ICM) and codebooks
-    (closed form) are learnt. With `config.quantisation_weight` above 0 the two alternate: the
-    quantisation loss joins the first, and codes and codebooks are updated every
+    (closed form) are learnt. With `config.quantization_weight` above 0 the two alternate: the
+    quantization loss joins the first, and codes and codebooks are updated every
     `config.update_every` epochs (method section 4). The same settings, inputs, thread count and
     machine give the same bytes of weights and codes, whether or not the training was interrupted
     and resumed. No global seed, thread count or default dtype is changed.
 
     Queries (`config.num_queries`) and other rows outside the training set take no part in the
-    training of word vectors, sphere, network and quantiser, nor do rows without tags or with
+    training of word vectors, sphere, network and quantizer, nor do rows without tags or with
     an image that cannot be read; all that can be read are embedded and encoded in the end.
     Memory: the embeddings of the training rows, (n, D) float32, and in images mode their
     pixels, are held.
@@ -79,7 +79,7 @@ def train(
     ----------
     config : TrainConfig
     backbone : torch.nn.Module, optional
-        Images mode: from (B, 3, H, W) float32 images, normalised with the channel
+        Images mode: from (B, 3, H, W) float32 images, normalized with the channel
         statistics of ImageNet (or as its attribute `pixel_format` says), to (B, F) features.
         Trained in place; parameters that need no gradient stay as they are. By default the
         one that `config.backbone` names.
@@ -99,8 +99,8 @@ def train(
         Also in `config.out`: config.toml, model.safetensors, tags.json, codes.npy, log.jsonl,
         and rows.npy and skipped.json if images could not be read. A line of the log holds
         "epoch", "loss", "semantic_loss" (the semantics-preserving loss that `config.loss`
-        names), "quantisation_loss" (null before the first code update), "distortion" (mean,
-        under the quantiser's metric; null in epochs without an update), "learning_rate" (of the
+        names), "quantization_loss" (null before the first code update), "distortion" (mean,
+        under the quantizer's metric; null in epochs without an update), "learning_rate" (of the
         head, at the end of the epoch) and "seconds".
 
     Raises
@@ -130,7 +130,7 @@ def train(
     stored = None if checkpoint is None else checkpoint.weights
     _check_network(config, backbone, stored)
     with (
-        ProgressBar(not callable(progress) and progress is not False) as bar,
+        Progress(False if callable(progress) or progress is False else None) as bar,
         training_threads(config.threads),
     ):
         inputs = _read(config, bar)
@@ -152,9 +152,9 @@ def train(
                 fingerprint=fingerprint,
                 network=state.network,
                 objective=state.objective,
-                optimiser=state.optimiser,
+                optimizer=state.optimizer,
                 codes=state.codes,
-                quantiser=state.quantiser,
+                quantizer=state.quantizer,
             )
             _logger.info("%s", _readable(record, config.epochs))
             if callable(progress):
@@ -178,7 +178,7 @@ def _check_network(
         build_network(config, in_dim, 1, backbone, stored=stored)
 
 
-def _read(config: TrainConfig, bar: ProgressBar) -> TrainingInputs:
+def _read(config: TrainConfig, bar: Progress) -> TrainingInputs:
     bar.stage("reading")
 
     def training_rows(num_rows: int) -> NDArray[np.int64]:
@@ -193,7 +193,7 @@ def _split(config: TrainConfig, num_rows: int) -> NDArray[np.int64]:
     """The rows to train on, by number: whether an image can be read moves no other row."""
     if config.num_queries >= num_rows:
         raise ValueError(
-            f"num_queries must be less than the number of rows, {num_rows}, "
+            f"num_queries: expected less than the number of rows, {num_rows}, "
             f"got {config.num_queries}"
         )
     _, _, train = split_collection(
@@ -203,7 +203,7 @@ def _split(config: TrainConfig, num_rows: int) -> NDArray[np.int64]:
 
 
 def _prepare_task(
-    config: TrainConfig, inputs: TrainingInputs, bar: ProgressBar
+    config: TrainConfig, inputs: TrainingInputs, bar: Progress
 ) -> tuple[SemanticSphere, TrainingTask]:
     candidates = inputs.readable(_split(config, len(inputs)))
     tag_sets = [inputs.tags[row] for row in candidates]
@@ -230,7 +230,7 @@ def _prepare_task(
         threshold=config.threshold,
         radius=config.merge_radius,
         min_count=config.min_count,
-        normalise=config.normalise,
+        normalize=config.normalize,
     )
     for line in tags.report.summary_lines():
         _logger.info("%s", line)
@@ -272,9 +272,9 @@ def _initial_state(
     objective = make_objective(
         config, torch.from_numpy(tags.sphere).to(task.device), task.positives
     )
-    quantiser = make_quantizer(config, quantiser_metric(config, tags.sphere))
-    optimiser = make_optimiser(network, config, objective)
-    return TrainingState(network, objective, optimiser, quantiser)
+    quantizer = make_quantizer(config, quantizer_metric(config, tags.sphere))
+    optimizer = make_optimizer(network, config, config.learning_rates, objective)
+    return TrainingState(network, objective, optimizer, quantizer)
 
 
 def _fingerprint(inputs: TrainingInputs, task: TrainingTask, tags: SemanticSphere) -> str:
@@ -300,16 +300,16 @@ def _resume(
                 f"{path}: the {what} have another content than when the training was begun: "
                 "expected the same files"
             )
-    checkpoint.restore(state.network, state.objective, state.optimiser, str(path))
+    checkpoint.restore(state.network, state.objective, state.optimizer, str(path))
     state.epoch, state.codes = checkpoint.epoch, checkpoint.codes
     if checkpoint.codebooks is not None and checkpoint.metric is not None:
-        state.quantiser = make_quantizer(config, checkpoint.metric, checkpoint.codebooks)
+        state.quantizer = make_quantizer(config, checkpoint.metric, checkpoint.codebooks)
     run.trim_log(state.epoch)
     _logger.info("resuming after epoch %d", state.epoch)
 
 
 def _epoch(
-    state: TrainingState, task: TrainingTask, config: TrainConfig, bar: ProgressBar
+    state: TrainingState, task: TrainingTask, config: TrainConfig, bar: Progress
 ) -> dict[str, Any]:
     begun = time.perf_counter()
     done = state.epoch
@@ -320,23 +320,23 @@ def _epoch(
 
     means = train_epoch(state, task, config, show)
     distortion = None
-    # With no weight on it the quantiser teaches the network nothing: it can wait for the end.
-    if config.quantisation_weight > 0 and state.epoch % config.update_every == 0:
-        distortion = update_quantiser(state, task, config)
+    # With no weight on it the quantizer teaches the network nothing: it can wait for the end.
+    if config.quantization_weight > 0 and state.epoch % config.update_every == 0:
+        distortion = update_quantizer(state, task, config)
     return {
         "epoch": state.epoch,
         **means,
         "distortion": distortion,
-        "learning_rate": state.optimiser.param_groups[0]["lr"],
+        "learning_rate": state.optimizer.param_groups[0]["lr"],
         "seconds": round(time.perf_counter() - begun, 3),
     }
 
 
 def _readable(record: dict[str, Any], num_epochs: int) -> str:
     parts = [f"epoch {record['epoch']}/{num_epochs}"]
-    # Until the quantisation loss joins, the two are one.
-    joined = record["quantisation_loss"] is not None
-    for name in ("loss", *(["semantic_loss"] if joined else []), "quantisation_loss", "distortion"):
+    # Until the quantization loss joins, the two are one.
+    joined = record["quantization_loss"] is not None
+    for name in ("loss", *(["semantic_loss"] if joined else []), "quantization_loss", "distortion"):
         if record[name] is not None:
             parts.append(f"{name.replace('_', ' ')} {record[name]:.5g}")
     return "  ".join([*parts, f"{record['seconds']:.1f} s"])
@@ -352,10 +352,10 @@ def _finish(
 ) -> TrainedModel:
     embeddings = training_embeddings(state, task)
     follow_sphere(state, config)
-    fit_quantizer(state.quantiser, embeddings, state.codes, last=True)
+    fit_quantizer(state.quantizer, embeddings, state.codes, last=True)
     if state.objective.refines_sphere:
         tags = replace(tags, sphere=state.objective.current_sphere().cpu().numpy())
-    model = TrainedModel(config, state.network, state.quantiser, tags)
+    model = TrainedModel(config, state.network, state.quantizer, tags)
     codes, kept, skipped = _encode_all(model, config, inputs)
     save_npy(run.file("codes.npy"), codes)
     if skipped:

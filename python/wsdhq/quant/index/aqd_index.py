@@ -12,13 +12,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wsdhq import _core
-from wsdhq.quant.arrays.validation import (
-    CodeMatrix,
-    as_code_rows,
-    as_float32,
-    as_integer,
-    as_vectors,
-)
+from wsdhq._arguments import as_integer
+from wsdhq._progress import check_verbose
+from wsdhq.quant.arrays.codes import CodeMatrix, as_code_rows
+from wsdhq.quant.arrays.vectors import as_float32, as_vectors
 from wsdhq.quant.index.block_buffer import Norms
 from wsdhq.quant.index.files import rows_of_tensors, tensors_of_rows
 from wsdhq.quant.index.filters import (
@@ -27,12 +24,11 @@ from wsdhq.quant.index.filters import (
     range_search_parts,
     search_parts,
 )
-from wsdhq.quant.index.ids import MOST_ID, Interval, as_ids
+from wsdhq.quant.index.ids import MAX_ID, Interval, as_ids
 from wsdhq.quant.index.row_store import RowStore, chosen_rows
 from wsdhq.quant.index.rows import MappedFile, Rows, empty_rows
 from wsdhq.quant.index.search_arguments import as_least_score, as_widths
 from wsdhq.quant.persistence import read_tensors, write_tensors
-from wsdhq.quant.progress import check_verbose
 from wsdhq.quant.quantizer import AdditiveQuantizer
 from wsdhq.quant.threads import resolve_threads
 
@@ -42,7 +38,7 @@ Similarity = Literal["ip", "l2", "cosine"]
 
 
 class AQDIndex:
-    """Codes of an additive quantiser, searched exactly (method section 5).
+    """Codes of an additive quantizer, searched exactly (method section 5).
 
     A query q makes a table of its inner products with every codeword; a score is a sum of
     num_codebooks entries.
@@ -54,7 +50,7 @@ class AQDIndex:
         nothing here.
     similarity : "ip", "l2" or "cosine"
         Of the query and the reconstruction x^: q . x^, -|q - x^|^2, or q . x^ / (|q| |x^|) (0
-        where a norm is 0). Larger is better for each. The quantiser's metric plays no part.
+        where a norm is 0). Larger is better for each. The quantizer's metric plays no part.
 
     Notes
     -----
@@ -64,7 +60,7 @@ class AQDIndex:
     more from the first look-up on, which sorts them. Methods release the GIL; searches may run in
     several Python threads, also beside those that change the index, which wait for one another:
     each search sees the index as it was before or after a change. `threads` of any method is
-    None for the quantiser's.
+    None for the quantizer's.
     """
 
     def __init__(self, quantizer: AdditiveQuantizer, similarity: Similarity = "ip") -> None:
@@ -97,7 +93,7 @@ class AQDIndex:
         )
 
     def __contains__(self, id: object) -> bool:
-        if not isinstance(id, (int, np.integer)) or not 0 <= id <= MOST_ID:
+        if not isinstance(id, (int, np.integer)) or not 0 <= id <= MAX_ID:
             return False
         return bool(self._rows.ids.find(np.array([id], np.int64))[0] >= 0)
 
@@ -232,7 +228,7 @@ class AQDIndex:
     def add_vectors(
         self, X: ArrayLike, ids: ArrayLike | None = None, threads: int | None = None
     ) -> NDArray[np.int64]:
-        """Encode vectors (num_vectors, dim) with the quantiser and add their codes; see `add`."""
+        """Encode vectors (num_vectors, dim) with the quantizer and add their codes; see `add`."""
         return self.add(self._encode(X, ids, threads), ids, threads)
 
     def update(self, codes: ArrayLike, ids: ArrayLike, threads: int | None = None) -> None:
@@ -259,7 +255,7 @@ class AQDIndex:
         self._store.replace(self._as_ids(ids, len(checked)), checked, norms)
 
     def update_vectors(self, X: ArrayLike, ids: ArrayLike, threads: int | None = None) -> None:
-        """Encode vectors (num_vectors, dim) with the quantiser and update codes; see `update`."""
+        """Encode vectors (num_vectors, dim) with the quantizer and update codes; see `update`."""
         self.update(self._encode(X, ids, threads), ids, threads)
 
     def remove(self, ids: ArrayLike, threads: int | None = None) -> None:
@@ -392,7 +388,7 @@ class AQDIndex:
         return _core.decode(self._codebooks, rows.blocks.codes_at(positions), threads)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write quantiser, codes and ids to one safetensors file, whole or not at all.
+        """Write quantizer, codes and ids to one safetensors file, whole or not at all.
 
         Also over the file that the index is mapped from. Others may change the index meanwhile:
         what is written is as it was when this was called.
@@ -402,7 +398,7 @@ class AQDIndex:
         OSError
             The file cannot be written; one that was there is as it was.
         ValueError
-            The quantiser of the index was fitted again.
+            The quantizer of the index was fitted again.
         """
         self._check_quantizer()
         tensors, settings = tensors_of_rows(self._rows, self.quantizer._tensors())
@@ -460,7 +456,7 @@ class AQDIndex:
         )
         quantizer_settings = settings.get("quantizer")
         if not isinstance(quantizer_settings, dict):
-            raise ValueError(f"{path}: its settings are damaged: no quantiser")
+            raise ValueError(f"{path}: its settings are damaged: no quantizer")
         quantizer = AdditiveQuantizer._from_tensors(tensors, quantizer_settings, path)
         try:
             index = cls(quantizer, settings["similarity"])
@@ -514,7 +510,7 @@ class AQDIndex:
         return self.quantizer.encode(vectors, threads=threads)
 
     def _check_quantizer(self) -> None:
-        """Raise if the index's own quantiser was fitted again: its codes would mean others here."""
+        """Raise if the index's own quantizer was fitted again: its codes would mean others here."""
         now = self.quantizer.codebooks
         if now is not self._codebooks and not np.array_equal(now, self._codebooks):
             raise ValueError(

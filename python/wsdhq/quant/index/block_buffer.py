@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from wsdhq.quant.arrays.validation import CodeMatrix
+from wsdhq.quant.arrays.codes import CodeMatrix
 from wsdhq.quant.index.rows import BLOCK_SIZE, TABLE_SIZE, Blocks, chunks
 
 __all__ = ["BlockBuffer", "Norms"]

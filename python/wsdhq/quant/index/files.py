@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wsdhq._arguments import as_integer
+from wsdhq.quant.arrays.codes import as_codes
 from wsdhq.quant.arrays.foreign import LazyRows
-from wsdhq.quant.arrays.validation import as_codes, as_integer
-from wsdhq.quant.index.ids import MOST_ID, Ids, as_ids, check_ids, check_next_id
+from wsdhq.quant.index.ids import MAX_ID, Ids, as_ids, check_ids, check_next_id
 from wsdhq.quant.index.rows import BLOCK_SIZE, Blocks, Rows, chunks
 
 __all__ = ["rows_of_tensors", "tensors_of_rows"]
@@ -18,7 +19,7 @@ __all__ = ["rows_of_tensors", "tensors_of_rows"]
 def tensors_of_rows(
     rows: Rows, quantizer: dict[str, NDArray[Any]]
 ) -> tuple[dict[str, NDArray[Any] | LazyRows], dict[str, Any]]:
-    """Arrays, those of the quantiser among them, and settings of the present version."""
+    """Arrays, those of the quantizer among them, and settings of the present version."""
     blocks, ids = rows.blocks, rows.ids
     # In this order every array begins at a multiple of its items' size.
     tensors: dict[str, NDArray[Any] | LazyRows] = {"blocks": blocks.full}
@@ -61,7 +62,7 @@ def rows_of_tensors(
     ------
     KeyError, TypeError, ValueError
     """
-    next_id = as_integer(settings["next_id"], "next_id", 0, MOST_ID + 1)
+    next_id = as_integer(settings["next_id"], "next_id", 0, MAX_ID + 1)
     if "codes" in tensors and "blocks" not in tensors:
         listed = as_ids(tensors["ids"], "ids")
         codes = as_codes(
@@ -113,7 +114,7 @@ def _ids(
     if "first_id" in settings:
         if "ids" in tensors:
             raise ValueError("ids: expected none beside first_id")
-        most = MOST_ID + 1 - size
+        most = MAX_ID + 1 - size
         return Ids.from_first(as_integer(settings["first_id"], "first_id", 0, most), size)
     ids = tensors["ids"]
     if ids.dtype != np.int64 or ids.shape != (size,):

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from wsdhq import _core
 from wsdhq.quant.arrays.foreign import as_rows
-from wsdhq.quant.arrays.validation import described
+from wsdhq.quant.arrays.vectors import described
 from wsdhq.quant.index.ids import Interval, as_ids
 from wsdhq.quant.index.rows import BLOCK_SIZE, Blocks, Rows
 
@@ -23,7 +23,7 @@ Chosen = Interval | NDArray[np.bool_] | NDArray[np.int64]
 # passes over the others costs less.
 SPARSE = 3
 # And at most so many bytes at a time, which bounds the memory of a search.
-MOST_BYTES = 2**24
+MAX_BYTES = 2**24
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def _listed(blocks: Blocks, positions: NDArray[np.int64], threads: int) -> Itera
 
 def _marked(blocks: Blocks, mask: NDArray[np.bool_], threads: int) -> Iterator[Part]:
     # In one piece if they are few: each piece begins without a threshold. A bit per vector is kept.
-    if blocks.size <= 8 * MOST_BYTES:
+    if blocks.size <= 8 * MAX_BYTES:
         gathering = blocks.gathering(mask, threads)
         if gathering.count * SPARSE <= blocks.size and gathering.count <= _most_vectors(blocks):
             if gathering.count:
@@ -131,7 +131,7 @@ def _marked(blocks: Blocks, mask: NDArray[np.bool_], threads: int) -> Iterator[P
 
 
 def _most_vectors(blocks: Blocks) -> int:
-    return MOST_BYTES // (len(blocks.last) + 8)
+    return MAX_BYTES // (len(blocks.last) + 8)
 
 
 def search_parts(

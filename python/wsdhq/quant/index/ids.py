@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wsdhq.quant.arrays.foreign import as_rows
-from wsdhq.quant.arrays.validation import described
+from wsdhq.quant.arrays.vectors import described
 
 __all__ = [
-    "MOST_ID",
+    "MAX_ID",
     "Ids",
     "Interval",
     "as_ids",
@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 # One more must still be an int64.
-MOST_ID = 2**63 - 2
+MAX_ID = 2**63 - 2
 
 # Ids that are listed one by one are sorted in spans of at most this many, so that none takes long.
 LONGEST_LIST = 2**22
@@ -35,7 +35,7 @@ _LOOKED_UP_AT_ONCE = 2**18
 # So few ids are found by walking over all, so often, before these are sorted: of a large index that
 # is mapped from a file, sorting would cost a minute and memory for one answer.
 _FEW = 4
-_MOST_WALKS = 16
+_MAX_WALKS = 16
 
 
 class Interval(NamedTuple):
@@ -46,7 +46,7 @@ class Interval(NamedTuple):
 
 
 def as_ids(value: ArrayLike, name: str) -> NDArray[np.int64]:
-    """Check ids that a user gave: one dimension of integers, 0 .. MOST_ID. A private copy."""
+    """Check ids that a user gave: one dimension of integers, 0 .. MAX_ID. A private copy."""
     # Copied first: what is used must be what was checked, whoever writes to the array meanwhile.
     return check_ids(np.array(as_rows(value, name)), value, name)
 
@@ -64,9 +64,9 @@ def check_ids(array: NDArray[Any], value: object, name: str) -> NDArray[np.int64
     if array.ndim != 1:
         hint = f": [{array}] is a list of one" if array.ndim == 0 else ""
         raise ValueError(f"{name}: expected one dimension, got shape {array.shape}{hint}")
-    if array.size and not (int(array.min()) >= 0 and int(array.max()) <= MOST_ID):
+    if array.size and not (int(array.min()) >= 0 and int(array.max()) <= MAX_ID):
         wrong = int(array.min()) if int(array.min()) < 0 else int(array.max())
-        raise ValueError(f"{name}: expected ids from 0 to {MOST_ID}, got {wrong}")
+        raise ValueError(f"{name}: expected ids from 0 to {MAX_ID}, got {wrong}")
     return np.require(array, np.int64, ["C_CONTIGUOUS", "ALIGNED"])
 
 
@@ -132,7 +132,7 @@ class _Listed:
 
     def find(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         found = np.full(len(ids), -1, np.int64)
-        if self._sorted is None and len(ids) <= _FEW and self._num_walks < _MOST_WALKS:
+        if self._sorted is None and len(ids) <= _FEW and self._num_walks < _MAX_WALKS:
             self._num_walks += 1
             for i, id in enumerate(ids):
                 there = np.flatnonzero(self.ids == id)
@@ -294,7 +294,7 @@ class Ids:
     def within(self, low: int, high: int) -> Interval | NDArray[np.int64]:
         """Positions of the ids from low to high - 1, as an interval where they are one."""
         # Numbers beyond int64 would make of a list of ids one of Python objects.
-        low, high = min(max(low, 0), MOST_ID + 1), min(max(high, 0), MOST_ID + 1)
+        low, high = min(max(low, 0), MAX_ID + 1), min(max(high, 0), MAX_ID + 1)
         parts: list[Interval | NDArray[np.int64]] = []
         for start, span in self._with_starts():
             part = span.within(low, high)

@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from wsdhq.quant.arrays.validation import CodeMatrix, checked_code_rows
+from wsdhq.quant.arrays.codes import CodeMatrix, checked_code_rows
 from wsdhq.quant.index.block_buffer import BlockBuffer, Norms
-from wsdhq.quant.index.ids import MOST_ID, Ids, check_distinct, check_next_id
+from wsdhq.quant.index.ids import MAX_ID, Ids, check_distinct, check_next_id
 from wsdhq.quant.index.rows import MappedFile, Rows, chunks
 
 __all__ = ["RowStore", "chosen_rows"]
@@ -46,7 +46,7 @@ class RowStore:
         with self._writing():
             rows = self._whole_rows()
             if ids is None:
-                if rows.next_id + len(codes) > MOST_ID + 1:
+                if rows.next_id + len(codes) > MAX_ID + 1:
                     raise ValueError("ids: the largest id used leaves no room; pass ids")
                 new_ids = Ids.from_first(rows.next_id, len(codes))
             else:

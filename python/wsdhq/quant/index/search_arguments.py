@@ -7,12 +7,12 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from wsdhq._arguments import as_integer
 from wsdhq.quant.arrays.foreign import as_rows
-from wsdhq.quant.arrays.validation import as_integer
 
 __all__ = ["as_least_score", "as_widths"]
 
-MOST_RESULTS = 2**40
+MAX_RESULTS = 2**40
 
 
 def as_widths(k: int | ArrayLike, num_queries: int) -> tuple[int, NDArray[np.int64] | None]:
@@ -20,7 +20,7 @@ def as_widths(k: int | ArrayLike, num_queries: int) -> tuple[int, NDArray[np.int
     # Copied: it is read more than once, and another thread may write there.
     array = np.array(as_rows(k, "k"))
     if array.ndim == 0:
-        return as_integer(k, "k", 0, MOST_RESULTS), None
+        return as_integer(k, "k", 0, MAX_RESULTS), None
     if array.shape == (0,) and not hasattr(k, "dtype"):  # an empty list is of any type
         array = array.astype(np.int64)
     if array.dtype.kind not in "iu":
@@ -28,7 +28,7 @@ def as_widths(k: int | ArrayLike, num_queries: int) -> tuple[int, NDArray[np.int
     if array.shape != (num_queries,):
         raise ValueError(f"k: expected one for each of {num_queries} queries, got {array.shape}")
     for value in (array.min(initial=0), array.max(initial=0)):
-        as_integer(int(value), "k", 0, MOST_RESULTS)
+        as_integer(int(value), "k", 0, MAX_RESULTS)
     return int(array.max(initial=0)), array.astype(np.int64)
 
 

@@ -109,7 +109,7 @@ def load_or_extract(
         skipped = [_in_dataset(image, rows) for image in found.skipped]
         save_npy(path, np.asarray(found.features))
         write_json(note, {"of": about, "skipped": [asdict(image) for image in skipped]})
-        listener.tell(
+        listener.log(
             f"computed the features of {len(found.kept)} images and kept them in {path} "
             f"({time.perf_counter() - begun:.0f} s)"
         )

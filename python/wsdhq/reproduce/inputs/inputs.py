@@ -86,7 +86,7 @@ class FeatureInputs(Inputs):
             values = np.asarray(self._features[places], dtype=np.float32)
         if not np.isfinite(values).all():
             row = int(rows[int(np.argmin(np.isfinite(values).all(axis=1)))])
-            raise ValueError(f"features must be finite float32 values, but row {row} is not")
+            raise ValueError(f"features: expected finite float32 values, but row {row} is not")
         return values
 
     def write(self, rows: NDArray[np.int64], folder: Path) -> Path:

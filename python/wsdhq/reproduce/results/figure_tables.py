@@ -29,7 +29,7 @@ _TITLES = {
     "fig4": "Figure 4: precision of the first N results",
     "fig5": "Figure 5: MAP over gamma and lambda",
 }
-_PARAMETERS = {"gamma": "gamma", "quantisation_weight": "lambda"}
+_PARAMETERS = {"gamma": "gamma", "quantization_weight": "lambda"}
 
 _Table = tuple[list[str], list[list[str]]]
 

@@ -206,10 +206,10 @@ def _places(axes: Axes, points: Sequence[Point]) -> dict[float, float]:
     """Where values stand: evenly, as powers of ten have no zero and gamma no scale."""
     values = sorted(point.value for point in points)
     places = {value: float(place) for place, value in enumerate(values)}
-    is_weight = points[0].parameter == "quantisation_weight"
+    is_weight = points[0].parameter == "quantization_weight"
     labels = [_value_label(value, is_weight) for value in values]
     axes.set_xticks(list(places.values()), labels)
-    axes.set_xlabel("λ, weight of the quantisation loss" if is_weight else "γ, shape of the margin")
+    axes.set_xlabel("λ, weight of the quantization loss" if is_weight else "γ, shape of the margin")
     return places
 
 

@@ -1,119 +1,30 @@
-"""An evaluation as files: metrics.json, CSV tables, plots and report.html."""
+"""An evaluation as the data of a report: what the page says of a run."""
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wsdhq import __version__
-from wsdhq._files import write_json, write_text
-from wsdhq.data import ImageCollection, UnreadableImage
+from wsdhq.data import ImageCollection, UnreadableImage, open_images
 from wsdhq.data.skipped import list_skipped
 from wsdhq.embed.tags import TagReport
-from wsdhq.evaluation import EvaluationResult, spread_queries
-from wsdhq.report import (
-    GalleryItem,
-    GalleryQuery,
-    Method,
-    ReportData,
-    curves_from_log,
-    write_report,
-)
-from wsdhq.runs.evaluation import Evaluation, gallery_images
-from wsdhq.runs.plots import ONLY_GROUPING, plot
+from wsdhq.evaluation import spread_queries
+from wsdhq.report import GalleryItem, GalleryQuery, Method, ReportData, curves_from_log
+from wsdhq.runs.evaluation import Evaluation
+from wsdhq.runs.plots import ONLY_GROUPING
 
-__all__ = ["write_evaluation"]
+__all__ = ["report_data"]
 
 _QUERIES_SHOWN = 8
 _RESULTS_SHOWN = 8
 
 
-def write_evaluation(folder: Path, evaluation: Evaluation, title: str | None = None) -> list[Path]:
-    """Write every form of the results into `folder`; returns the files."""
-    written = {
-        name: folder / name
-        for name in (
-            "metrics.json",
-            "metrics.csv",
-            "precision_recall.csv",
-            "precision_recall.png",
-            "precision_at_n.png",
-            "report.html",
-        )
-    }
-    write_json(written["metrics.json"], _metrics(evaluation))
-    write_text(written["metrics.csv"], _metrics_table(evaluation))
-    write_text(written["precision_recall.csv"], _curve_table(evaluation))
-    plot(written["precision_recall.png"], evaluation, "recall", "precision")
-    plot(written["precision_at_n.png"], evaluation, "top N", "precision at N")
-    write_report(written["report.html"], _report(evaluation, title))
-    return list(written.values())
-
-
-def _metrics(evaluation: Evaluation) -> dict[str, Any]:
-    return {
-        "num_images": evaluation.num_images,
-        "num_skipped": len(evaluation.skipped),
-        "queries_held_out": evaluation.held_out,
-        "similarity": evaluation.index.similarity,
-        "main": evaluation.main_method,
-        "methods": {
-            name: {
-                "bytes_per_image": method.bytes_per_image,
-                "results": {key: result.to_dict() for key, result in method.results.items()},
-            }
-            for name, method in evaluation.methods.items()
-        },
-    }
-
-
-def _rows(evaluation: Evaluation) -> list[tuple[str, str, EvaluationResult]]:
-    return [
-        (name, grouping, result)
-        for name, method in evaluation.methods.items()
-        for grouping, result in method.results.items()
-    ]
-
-
-def _csv(header: list[str], rows: list[list[Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-def _metrics_table(evaluation: Evaluation) -> str:
-    rows: list[list[Any]] = []
-    seen: set[str] = set()
-    for name, grouping, result in _rows(evaluation):
-        if grouping not in seen:
-            seen.add(grouping)
-            rows.append(["random", grouping, f"MAP@{result.R}", result.map_random])
-        rows.append([name, grouping, f"MAP@{result.R}", result.map])
-        rows.append([name, grouping, f"MAP@{result.R} over all relevant", result.map_all])
-        if result.map_tie_averaged is not None:
-            rows.append([name, grouping, f"MAP@{result.R} tie-averaged", result.map_tie_averaged])
-        rows += [[name, grouping, f"P@{n}", value] for n, value in result.precision_at.items()]
-    return _csv(["ranking", "labels", "measure", "value"], rows)
-
-
-def _curve_table(evaluation: Evaluation) -> str:
-    rows = [
-        [name, grouping, int(depth), recall, precision]
-        for name, grouping, result in _rows(evaluation)
-        for depth, recall, precision in zip(result.depths, result.recall, result.precision)
-    ]
-    return _csv(["ranking", "labels", "depth", "recall", "precision"], rows)
-
-
-def _report(evaluation: Evaluation, title: str | None) -> ReportData:
+def report_data(evaluation: Evaluation, title: str | None = None) -> ReportData:
+    """What the report of an evaluation shows, under a title of its own if one is given."""
     model, main = evaluation.model, evaluation.methods[evaluation.main_method]
     grouping = next(iter(main.results))
     result = main.results[grouping]
@@ -146,7 +57,7 @@ def _report(evaluation: Evaluation, title: str | None) -> ReportData:
             evaluation.run.read_log(),
             {
                 "semantic_loss": "loss of the tags",
-                "quantisation_loss": "quantisation loss",
+                "quantization_loss": "quantization loss",
                 "distortion": "distortion of the codes",
             },
         ),
@@ -245,7 +156,7 @@ def _steps(evaluation: Evaluation) -> list[tuple[str, str]]:
 def _gallery(
     evaluation: Evaluation, average_precision: NDArray[np.float64], grouping: str
 ) -> list[GalleryQuery]:
-    collection = gallery_images(evaluation)
+    collection = None if evaluation.images is None else open_images(evaluation.images)
     try:
         shown = spread_queries(average_precision, _QUERIES_SHOWN)
         _, places = evaluation.index.search(

@@ -1,4 +1,4 @@
-"""Settings of config.toml on the command line: --set NAME=VALUE."""
+"""Settings of config.toml as text: NAME=VALUE."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import fields
 from typing import Any
 
-from wsdhq.embed.config import TrainConfig
+from wsdhq._arguments import did_you_mean
+from wsdhq.embed.config.train_config import TrainConfig
 
 __all__ = ["read_pairs", "read_settings"]
 
@@ -32,7 +33,10 @@ def read_settings(pairs: Sequence[str], taken: Collection[str]) -> dict[str, Any
     values = read_pairs(pairs, "--set")
     for name in values:
         if name not in known:
-            raise ValueError(f"--set: there is no setting {name!r}; known: {', '.join(known)}")
+            raise ValueError(
+                f"--set: expected settings among {', '.join(known)}, got {name!r}"
+                f"{did_you_mean(name, known)}"
+            )
         if name in taken:
             raise ValueError(f"--set: {name} is given twice, or by an option of its own too")
     return values

@@ -1,27 +1,24 @@
-"""How far long work is, and what it did: a bar for people who watch, log lines for all others.
+"""How far long work is: one bar for all parts of the package, for people who watch.
 
 A bar appears on work that takes longer than about a second, on a terminal or in a notebook, and is
-gone when the work ends. It is drawn by tqdm, which is imported when the first bar appears. Log
-lines go to the logger "wsdhq.quant"; nothing here adds a handler or sets a level.
+gone when the work ends. It is drawn by tqdm, which is imported when the first bar appears.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
-import logging
 import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TextIO
 
-__all__ = ["Progress", "Tell", "check_verbose", "report"]
-
-logger = logging.getLogger("wsdhq.quant")
+__all__ = ["Progress", "ProgressCallback", "above_bars", "check_verbose"]
 
 # Is told how much of a stage is done.
-Tell = Callable[[float], None]
+ProgressCallback = Callable[[float], None]
 
 # Seconds: of work before a bar appears, and between two looks of it on a terminal and in a file.
 SHOWN_AFTER = 1.0
@@ -55,7 +52,8 @@ class Progress:
 
     def __init__(self, verbose: bool | None) -> None:
         self._verbose = verbose
-        self._title, self._total, self._unit = "", 0.0, ""
+        self._title, self._unit = "", "it"
+        self._total: float | None = None
         self._shown_from = time.monotonic() + (0.0 if verbose else SHOWN_AFTER)
         self._figures: dict[str, float] = {}
         self._stage_began = time.time()
@@ -71,13 +69,29 @@ class Progress:
         self._is_over = True
         self._close()
 
-    def stage(self, title: str, total: float, unit: str) -> None:
-        """Begin a stage of `total` units, such as " vectors", or "it" for iterations."""
+    def stage(self, title: str, total: float | None = None, unit: str = "it") -> None:
+        """Begin a stage of `total` units, such as " vectors", or "it" for iterations.
+
+        Without a total it is of unknown length, and only its title is shown.
+        """
         self._close()
         self._title, self._total, self._unit = title, total, unit
         self._figures = {}
         self._drawn_from = 0.0
         self._stage_began = time.time()
+        if total is None:
+            self.move_to(0)
+
+    def advance_to(self, done: float, total: float, title: str | None = None) -> None:
+        """Show that `done` of `total` is done, of a stage whose length was not known before."""
+        if self._bar is not None and self._bar.total is None:
+            self._close()
+        self._total = total
+        if title is not None and title != self._title:
+            self._title = title
+            if self._bar is not None:
+                self._bar.set_description(title, refresh=False)
+        self.move_to(done)
 
     def move_to(self, done: float, **figures: float) -> None:
         """Show that `done` units of the stage are done, and figures such as distortion=0.25."""
@@ -114,6 +128,7 @@ class Progress:
             desc=self._title, total=self._total, unit=self._unit, unit_scale=scaled,
             unit_divisor=1024 if self._unit == "B" else 1000, file=stream,
             leave=self._verbose is True, dynamic_ncols=is_terminal, smoothing=0,
+            bar_format="{desc} [{elapsed}]" if self._total is None else None,
         )  # fmt: skip
         self._bar.start_t = self._stage_began
         return True
@@ -127,34 +142,14 @@ class Progress:
                 self._is_over = True
 
 
-def report(verbose: bool | None, message: str, *arguments: object) -> None:
-    """Log a line at level INFO to "wsdhq.quant".
-
-    With verbose=True it reaches the user even where no handler takes it: then, and only then, it
-    is written to standard error, above the bars there may be. A handler of our own would do the
-    same, but it would stay in the configuration of the program, or show lines twice once the
-    program configures its logging.
-    """
-    logger.info(message, *arguments, stacklevel=2)
-    if verbose is not True or sys.stderr is None or _is_handled(logging.INFO):
+@contextlib.contextmanager
+def above_bars() -> Iterator[None]:
+    """Within the block other code writes lines to standard error: bars make room for them."""
+    if _bar_class.cache_info().currsize == 0:
+        yield
         return
-    try:
-        _bar_class().write(f"wsdhq: {message % arguments}", file=sys.stderr)
-    except (OSError, ValueError):
-        return  # standard error was closed
-
-
-def _is_handled(level: int) -> bool:
-    """Whether a handler of the program takes what our logger is given at this level."""
-    if not logger.isEnabledFor(level):
-        return False
-    at: logging.Logger | None = logger
-    while at is not None:
-        for handler in at.handlers:
-            if handler.level <= level and not isinstance(handler, logging.NullHandler):
-                return True
-        at = at.parent if at.propagate else None
-    return False
+    with _bar_class().external_write_mode(file=sys.stderr):
+        yield
 
 
 def _stream_for(verbose: bool | None) -> TextIO | None:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsdhq import _core
-from wsdhq.quant.arrays.validation import FloatMatrix, as_float32
-from wsdhq.quant.progress import Tell
+from wsdhq._progress import ProgressCallback
+from wsdhq.quant.arrays.vectors import FloatMatrix, as_float32
 from wsdhq.quant.statistics import CodeStatistics
 
 __all__ = ["k_means", "residual_codebooks", "sample_rows", "slice_codebooks"]
@@ -37,8 +37,8 @@ def _take_rows(vectors: FloatMatrix, rows: NDArray[np.int64]) -> NDArray[np.floa
     return taken
 
 
-def _tell_from(tell: Tell, begun: int, part: float) -> None:
-    tell(begun + part)
+def _advance_from(progress: ProgressCallback, begun: int, part: float) -> None:
+    progress(begun + part)
 
 
 def k_means(
@@ -48,20 +48,20 @@ def k_means(
     generator: np.random.Generator,
     iterations: int,
     threads: int,
-    tell: Tell | None = None,
+    progress: ProgressCallback | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """Lloyd's algorithm, which is additive quantisation with one codebook.
+    """Lloyd's algorithm, which is additive quantization with one codebook.
 
     Returns centroids (codebook_size, dim) float32 and the assignment (num_vectors, 1) uint8.
-    A cluster that loses all its vectors takes the vector furthest from its centroid. `tell` is told
-    the part of the iterations that is done.
+    A cluster that loses all its vectors takes the vector furthest from its centroid. `progress` is
+    told the part of the iterations that is done.
     """
     chosen = generator.permutation(len(X))[:codebook_size]
     centroids = np.resize(X[chosen], (codebook_size, X.shape[1])).astype(np.float32)
     codes = _assign(X, centroids, metric, threads)
     for i in range(iterations):
-        if tell is not None:
-            tell(i / iterations)
+        if progress is not None:
+            progress(i / iterations)
         statistics = CodeStatistics(1, codebook_size, X.shape[1], threads, verbose=False)
         statistics.update(X, codes)
         counts = np.diagonal(statistics.histogram[0, :, 0, :])
@@ -99,9 +99,9 @@ def residual_codebooks(
     threads: int,
     most_rows: int = 65_536,
     iterations: int = 10,
-    tell: Tell | None = None,
+    progress: ProgressCallback | None = None,
 ) -> NDArray[np.float32]:
-    """Codebooks by k-means on what the codebooks before them left (residual quantisation).
+    """Codebooks by k-means on what the codebooks before them left (residual quantization).
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def residual_codebooks(
         Larger inputs are sampled to this many rows.
     iterations : int
         Most k-means iterations per codebook.
-    tell : callable, optional
+    progress : callable, optional
         Told how many codebooks are done.
 
     Returns
@@ -129,7 +129,7 @@ def residual_codebooks(
             np.random.default_rng([seed, 1, m]),
             iterations,
             threads,
-            None if tell is None else partial(_tell_from, tell, m),
+            None if progress is None else partial(_advance_from, progress, m),
         )
         codebooks[m] = centroids
         residual -= centroids[codes[:, 0]]
@@ -145,9 +145,9 @@ def slice_codebooks(
     threads: int,
     most_rows: int = 65_536,
     iterations: int = 10,
-    tell: Tell | None = None,
+    progress: ProgressCallback | None = None,
 ) -> NDArray[np.float32]:
-    """Codebooks by k-means on equal slices of the dimensions (product quantisation).
+    """Codebooks by k-means on equal slices of the dimensions (product quantization).
 
     Codeword k of codebook m is zero outside the m-th slice. Euclidean whatever the `metric`,
     which has no meaning on a slice. Arguments and result as `residual_codebooks`.
@@ -175,6 +175,6 @@ def slice_codebooks(
             np.random.default_rng([seed, 1, m]),
             iterations,
             threads,
-            None if tell is None else partial(_tell_from, tell, m),
+            None if progress is None else partial(_advance_from, progress, m),
         )
     return codebooks
