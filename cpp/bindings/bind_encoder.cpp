@@ -105,7 +105,7 @@ FloatArray noisy_vectors(const FloatArray& vectors, const FloatArray& codebooks,
 
 }  // namespace
 
-void bind_icm(py::module_& module) {
+void bind_encoder(py::module_& module) {
     module.attr("max_codebooks") = EncodingTables::kMaxCodebooks;
     module.def("perturb_codebooks", &noisy_codebooks, py::arg("codebooks").noconvert(),
                py::arg("temperature"), py::arg("seed"), py::arg("iteration"));

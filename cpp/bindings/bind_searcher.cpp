@@ -3,9 +3,8 @@
 #include <algorithm>
 #include <optional>
 
-#include "bindings.hpp"
+#include "py_code_blocks.hpp"
 #include "wsdhq/searcher.hpp"
-#include "wsdhq/code_blocks.hpp"
 
 namespace wsdhq::bindings {
 namespace {
@@ -40,85 +39,6 @@ FloatArray decode_codes(const FloatArray& codebooks, const CodeArray& codes, int
     return decoded;
 }
 
-using MaskArray = py::array_t<bool, py::array::c_style>;
-
-// The code blocks of an index, of the shapes that the arrays which Python holds must have.
-CodeBlocks code_blocks(const CodeArray& full, const CodeArray& last, py::ssize_t size,
-                       std::size_t num_rows) {
-    const auto rows = static_cast<py::ssize_t>(num_rows);
-    const auto block_size = static_cast<py::ssize_t>(kernels::kBlockSize);
-    if (size < 0) {
-        throw py::value_error("size: expected at least 0, got " + std::to_string(size));
-    }
-    check_shape(full, "full", {size / block_size, rows, block_size});
-    check_shape(last, "last", {rows, block_size});
-    return {full.data(), last.data(), static_cast<std::size_t>(size), num_rows};
-}
-
-// Vectors that a mask marks or that positions name: counted, then copied into blocks of their own.
-// Holds the arrays that it reads.
-class PyGathering {
-public:
-    PyGathering(const CodeArray& full, const CodeArray& last, py::ssize_t size,
-                const py::array& chosen, int threads)
-        : full_(full), last_(last), chosen_(chosen) {
-        check_shape(last, "last", {-1, static_cast<py::ssize_t>(kernels::kBlockSize)});
-        check_threads(threads);
-        const CodeBlocks blocks =
-            code_blocks(full, last, size, static_cast<std::size_t>(last.shape(0)));
-        if (py::isinstance<MaskArray>(chosen)) {
-            check_shape(chosen, "chosen", {size});
-            const auto* mask = static_cast<const std::uint8_t*>(chosen.data());
-            const auto& kernels = active_kernels();
-            run_released([&](Interrupt& interrupt) {
-                gathering_.emplace(blocks, mask, threads, kernels, interrupt);
-            });
-        } else if (py::isinstance<IntArray>(chosen)) {
-            check_shape(chosen, "chosen", {-1});
-            check_aligned(chosen, "chosen");
-            const auto* positions = static_cast<const std::int64_t*>(chosen.data());
-            const auto count = static_cast<std::size_t>(chosen.shape(0));
-            check_positions(positions, count, size);
-            gathering_.emplace(blocks, positions, count);
-        } else {
-            throw py::type_error("chosen: expected a contiguous mask or int64 positions");
-        }
-    }
-
-    std::size_t count() const { return gathering_->count(); }
-
-    py::tuple copy(int threads) const {
-        check_threads(threads);
-        const auto count = static_cast<py::ssize_t>(gathering_->count());
-        const auto block_size = static_cast<py::ssize_t>(kernels::kBlockSize);
-        CodeArray blocks({count / block_size + 1, last_.shape(0), block_size});
-        IntArray positions(count);
-        std::uint8_t* data = blocks.mutable_data();
-        std::int64_t* position_data = positions.mutable_data();
-        run_released([&](Interrupt& interrupt) {
-            gathering_->copy(threads, interrupt, data, position_data);
-        });
-        return py::make_tuple(blocks, positions);
-    }
-
-private:
-    static void check_positions(const std::int64_t* positions, std::size_t count,
-                                py::ssize_t size) {
-        for (std::size_t i = 0; i < count; ++i) {
-            if (positions[i] < 0 || positions[i] >= size ||
-                (i > 0 && positions[i] <= positions[i - 1])) {
-                throw py::value_error(
-                    "chosen: expected ascending positions below the number of vectors");
-            }
-        }
-    }
-
-    CodeArray full_;
-    CodeArray last_;
-    py::array chosen_;
-    std::optional<Gathering> gathering_;
-};
-
 // A searcher that remembers the shape its arguments must have. Codes are checked when they enter
 // an index; here every byte is safe, because a mapped file may have changed since.
 class PySearcher {
@@ -143,10 +63,9 @@ public:
         return out;
     }
 
-    py::tuple search(const FloatArray& queries, const CodeArray& full, const CodeArray& last,
-                     const FloatArray& edges, py::ssize_t size, py::ssize_t first,
+    py::tuple search(const FloatArray& queries, const PyCodeBlocks& blocks, py::ssize_t first,
                      const std::optional<py::array>& mask, py::ssize_t k, int threads) const {
-        const Database database = make_database(queries, full, last, edges, size, first, mask);
+        const Database database = make_database(queries, blocks, first, mask);
         check_threads(threads);
         if (k < 0) {
             throw py::value_error("k: expected at least 0, got " + std::to_string(k));
@@ -164,11 +83,10 @@ public:
         return py::make_tuple(scores, found);
     }
 
-    py::tuple range_search(const FloatArray& queries, const CodeArray& full, const CodeArray& last,
-                           const FloatArray& edges, py::ssize_t size, py::ssize_t first,
+    py::tuple range_search(const FloatArray& queries, const PyCodeBlocks& blocks, py::ssize_t first,
                            const std::optional<py::array>& mask, float threshold,
                            int threads) const {
-        const Database database = make_database(queries, full, last, edges, size, first, mask);
+        const Database database = make_database(queries, blocks, first, mask);
         check_threads(threads);
         const VectorsView view = vectors_view(queries, "queries");
         const auto& kernels = active_kernels();
@@ -203,20 +121,22 @@ public:
     }
 
 private:
-    Database make_database(const FloatArray& queries, const CodeArray& full, const CodeArray& last,
-                           const FloatArray& edges, py::ssize_t size, py::ssize_t first,
+    Database make_database(const FloatArray& queries, const PyCodeBlocks& blocks, py::ssize_t first,
                            const std::optional<py::array>& mask) const {
         check_shape(queries, "queries", {-1, static_cast<py::ssize_t>(view_.dim)});
-        check_shape(edges, "edges",
-                    {similarity_ == Similarity::inner_product
-                         ? 0
-                         : static_cast<py::ssize_t>(kernels::kTableSize)});
-        check_aligned(edges, "edges");
+        const bool has_norms = similarity_ != Similarity::inner_product;
+        if (blocks.num_rows() != static_cast<py::ssize_t>(searcher_.num_rows()) ||
+            (blocks.edges().size() != 0) != has_norms) {
+            throw py::value_error("blocks: expected " + std::to_string(searcher_.num_rows()) +
+                                  " rows" + (has_norms ? " with" : " without") +
+                                  " edges of norms, got " + std::to_string(blocks.num_rows()));
+        }
         Database database;
-        database.blocks = code_blocks(full, last, size, searcher_.num_rows());
-        database.norm_edges = edges.data();
-        const py::ssize_t most = std::min(size, static_cast<py::ssize_t>(kernels::kBlockSize) - 1);
-        if (first < 0 || first > (mask ? 0 : most)) {
+        database.blocks = blocks.view();
+        database.norm_edges = blocks.edges().data();
+        const py::ssize_t last =
+            std::min(blocks.size(), static_cast<py::ssize_t>(kernels::kBlockSize) - 1);
+        if (first < 0 || first > (mask ? 0 : last)) {
             throw py::value_error("first: expected a place in the first block, 0 with a mask");
         }
         database.first = static_cast<std::size_t>(first);
@@ -224,7 +144,7 @@ private:
             if (!py::isinstance<MaskArray>(*mask)) {
                 throw py::type_error("mask: expected a contiguous array of bool");
             }
-            check_shape(*mask, "mask", {size});
+            check_shape(*mask, "mask", {blocks.size()});
             database.mask = static_cast<const std::uint8_t*>(mask->data());
         }
         return database;
@@ -237,7 +157,7 @@ private:
 
 }  // namespace
 
-void bind_aqd(py::module_& module) {
+void bind_searcher(py::module_& module) {
     module.def("decode", &decode_codes, py::arg("codebooks").noconvert(),
                py::arg("codes").noconvert(), py::arg("threads"),
                py::arg("out").noconvert() = py::none());
@@ -246,21 +166,11 @@ void bind_aqd(py::module_& module) {
              py::arg("similarity"))
         .def_property_readonly("num_rows", &PySearcher::num_rows)
         .def("norms", &PySearcher::norms, py::arg("codes").noconvert(), py::arg("threads"))
-        .def("search", &PySearcher::search, py::arg("queries").noconvert(),
-             py::arg("full").noconvert(), py::arg("last").noconvert(), py::arg("edges").noconvert(),
-             py::arg("size"), py::arg("first"), py::arg("mask"), py::arg("k"), py::arg("threads"))
+        .def("search", &PySearcher::search, py::arg("queries").noconvert(), py::arg("blocks"),
+             py::arg("first"), py::arg("mask"), py::arg("k"), py::arg("threads"))
         .def("range_search", &PySearcher::range_search, py::arg("queries").noconvert(),
-             py::arg("full").noconvert(), py::arg("last").noconvert(), py::arg("edges").noconvert(),
-             py::arg("size"), py::arg("first"), py::arg("mask"), py::arg("threshold"),
+             py::arg("blocks"), py::arg("first"), py::arg("mask"), py::arg("threshold"),
              py::arg("threads"));
-    py::class_<PyGathering>(module, "Gathering")
-        .def(py::init<const CodeArray&, const CodeArray&, py::ssize_t, const py::array&, int>(),
-             py::arg("full").noconvert(), py::arg("last").noconvert(), py::arg("size"),
-             py::arg("chosen"), py::arg("threads"))
-        .def_property_readonly("count", &PyGathering::count)
-        .def("copy", &PyGathering::copy, py::arg("threads"));
-    module.attr("block_size") = kernels::kBlockSize;
-    module.attr("table_size") = kernels::kTableSize;
 }
 
 }  // namespace wsdhq::bindings

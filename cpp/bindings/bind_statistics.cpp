@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "bindings.hpp"
+#include "wsdhq/cpu.hpp"
 #include "wsdhq/statistics.hpp"
 
 namespace wsdhq::bindings {
@@ -40,8 +41,9 @@ void update_sums(const FloatArray& vectors, const CodeArray& codes, DoubleArray&
     const CheckedCodes checked(codes, size);
     const VectorsView vector_view = vectors_view(vectors);
     double* data = sums.mutable_data();
+    const auto& kernels = active_kernels();
     run_released([&](Interrupt& interrupt) {
-        add_to_sums(vector_view, checked.view(), size, threads, interrupt, data);
+        add_to_sums(vector_view, checked.view(), size, threads, kernels, interrupt, data);
     });
 }
 

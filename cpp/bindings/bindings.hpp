@@ -69,10 +69,11 @@ void run_released(Work&& work, const py::object& progress = py::none()) {
     }
 }
 
-void bind_icm(py::module_& module);
+void bind_encoder(py::module_& module);
 void bind_results(py::module_& module);
 void bind_solve(py::module_& module);
 void bind_statistics(py::module_& module);
-void bind_aqd(py::module_& module);
+void bind_code_blocks(py::module_& module);
+void bind_searcher(py::module_& module);
 
 }  // namespace wsdhq::bindings

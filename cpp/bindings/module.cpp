@@ -131,9 +131,10 @@ PYBIND11_MODULE(_core, module) {
         "The last is \"scalar\", which runs everywhere. The first is used, or the one that the\n"
         "environment variable WSDHQ_SIMD names; results are the same to the bit.");
     module.def("active_simd_level", [] { return std::string(wsdhq::active_kernels().name); });
-    bind_icm(module);
+    bind_encoder(module);
     bind_statistics(module);
-    bind_aqd(module);
+    bind_code_blocks(module);
+    bind_searcher(module);
     bind_results(module);
     bind_solve(module);
 }

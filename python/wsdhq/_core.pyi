@@ -74,12 +74,15 @@ class Encoder:
         progress: Callable[[float], object] | None = None,
     ) -> NDArray[uint8]: ...
 
+class CodeBlocks:
+    def __init__(
+        self, full: NDArray[uint8], last: NDArray[uint8], edges: NDArray[float32], size: int
+    ) -> None: ...
+
 class Gathering:
     def __init__(
         self,
-        full: NDArray[uint8],
-        last: NDArray[uint8],
-        size: int,
+        blocks: CodeBlocks,
         chosen: NDArray[bool_] | NDArray[int64],
         threads: int,
     ) -> None: ...
@@ -95,10 +98,7 @@ class Searcher:
     def search(
         self,
         queries: NDArray[float32],
-        full: NDArray[uint8],
-        last: NDArray[uint8],
-        edges: NDArray[float32],
-        size: int,
+        blocks: CodeBlocks,
         first: int,
         mask: NDArray[bool_] | None,
         k: int,
@@ -107,10 +107,7 @@ class Searcher:
     def range_search(
         self,
         queries: NDArray[float32],
-        full: NDArray[uint8],
-        last: NDArray[uint8],
-        edges: NDArray[float32],
-        size: int,
+        blocks: CodeBlocks,
         first: int,
         mask: NDArray[bool_] | None,
         threshold: float,

@@ -12,7 +12,7 @@ import measuring
 from tagged_clusters import write_kinds
 from wsdhq.data import read_features, read_tags, split_rows
 from wsdhq.embed import TrainConfig, train
-from wsdhq.runs.evaluation import evaluate_run
+from wsdhq.runs import evaluate
 
 
 def test_map_of_codes_is_that_of_evaluate(tmp_path):
@@ -23,7 +23,7 @@ def test_map_of_codes_is_that_of_evaluate(tmp_path):
         "threads": 1, "hidden_dim": 16, "word_dim": 16,
     }  # fmt: skip
     train(TrainConfig(out=str(run), **settings), progress=False)
-    expected = evaluate_run(run, Path(files.labels), baselines=False, threads=1)
+    expected = evaluate(run, files.labels, codes_only=True, threads=1)
     model, codes = measuring.train_and_encode(**settings)
     query, database = split_rows(300, 20)
     queries = model.embed(read_features(files.features)[query])

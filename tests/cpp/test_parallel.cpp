@@ -3,8 +3,8 @@
 #include <new>
 #include <stdexcept>
 
-#include "check.hpp"
 #include "base/parallel.hpp"
+#include "check.hpp"
 
 using namespace wsdhq;
 
@@ -40,7 +40,7 @@ WSDHQ_CASE(every_piece_is_done_once) {
 
 WSDHQ_CASE(every_neighbour_is_done_once) {
     check_division([](int threads, std::size_t count, auto&& body) {
-        for_each_neighbour(threads, count, body);
+        for_each_contiguous(threads, count, body);
     });
 }
 
@@ -62,7 +62,7 @@ WSDHQ_CASE(what_a_piece_throws_is_thrown_by_the_call) {
                 }
             };
             try {
-                of_neighbours ? for_each_neighbour(threads, 100, body)
+                of_neighbours ? for_each_contiguous(threads, 100, body)
                               : for_each_piece(threads, 100, body);
             } catch (const std::bad_alloc&) {
                 thrown = true;

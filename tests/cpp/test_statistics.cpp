@@ -1,4 +1,5 @@
 #include "check.hpp"
+#include "wsdhq/cpu.hpp"
 #include "wsdhq/statistics.hpp"
 
 using namespace wsdhq;
@@ -26,8 +27,8 @@ WSDHQ_CASE(statistics_equal_plain_loops_at_any_number_of_threads) {
         std::vector<double> sums(expected_sums.size());
         Interrupt interrupt;
         add_to_histogram({codes.data(), n, m}, k, threads, interrupt, histogram.data());
-        add_to_sums({vectors.data(), n, dim}, {codes.data(), n, m}, k, threads, interrupt,
-                    sums.data());
+        add_to_sums({vectors.data(), n, dim}, {codes.data(), n, m}, k, threads, active_kernels(),
+                    interrupt, sums.data());
         WSDHQ_CHECK(histogram == expected);
         WSDHQ_CHECK(sums == expected_sums);
     }
@@ -41,9 +42,12 @@ WSDHQ_CASE(statistics_of_nothing_are_left_alone) {
     double sum = 7.0;
     add_to_histogram({codes.data(), 3, 0}, 1, 2, interrupt, &count);
     add_to_histogram({codes.data(), 0, 1}, 1, 2, interrupt, &count);
-    add_to_sums({vectors.data(), 3, 1}, {codes.data(), 3, 0}, 1, 2, interrupt, &sum);
-    add_to_sums({vectors.data(), 0, 1}, {codes.data(), 0, 1}, 1, 2, interrupt, &sum);
-    add_to_sums({vectors.data(), 3, 0}, {codes.data(), 3, 1}, 1, 2, interrupt, &sum);
+    add_to_sums({vectors.data(), 3, 1}, {codes.data(), 3, 0}, 1, 2, active_kernels(), interrupt,
+                &sum);
+    add_to_sums({vectors.data(), 0, 1}, {codes.data(), 0, 1}, 1, 2, active_kernels(), interrupt,
+                &sum);
+    add_to_sums({vectors.data(), 3, 0}, {codes.data(), 3, 1}, 1, 2, active_kernels(), interrupt,
+                &sum);
     WSDHQ_CHECK(count == 7);
     WSDHQ_CHECK(sum == 7.0);
 }

@@ -55,18 +55,26 @@ private:
     std::vector<double> deviation_;
 
     struct Chunk;
+    struct Start;
     struct Workspace;
+    struct Block {  // of the vectors of a chunk
+        std::size_t first;
+        std::size_t last;
+    };
+    void encode_chunk(Chunk& chunk, bool warm, std::vector<Workspace>& workspaces,
+                      const EncodeSettings& settings, const kernels::KernelTable& kernels,
+                      Interrupt& interrupt) const;
     // Starts, and what sweeps under the true codebooks make of them.
-    void start_block(Chunk& chunk, std::size_t first, std::size_t last, bool warm,
-                     std::uint32_t max_sweeps, Workspace& work, const EncodeSettings& settings,
-                     const kernels::EncodeKernels& kernels) const;
+    void start_block(Chunk& chunk, Block block, bool warm, Workspace& work,
+                     const EncodeSettings& settings, const kernels::EncodeKernels& kernels) const;
     // One sweep of the relaxation, `relaxed` being under its tables.
-    void relaxed_block(Chunk& chunk, std::size_t first, std::size_t last, BlockSweeps& relaxed,
-                       std::uint32_t iteration, Workspace& work, const EncodeSettings& settings,
+    void relaxed_block(Chunk& chunk, Block block, BlockSweeps& relaxed, std::uint32_t iteration,
+                       Workspace& work, const EncodeSettings& settings,
                        const kernels::EncodeKernels& kernels) const;
     // Sweeps under the true codebooks, to conditional modes.
-    void finish_block(Chunk& chunk, std::size_t first, std::size_t last, Workspace& work,
-                      const EncodeSettings& settings, const kernels::EncodeKernels& kernels) const;
+    void finish_block(Chunk& chunk, Block block, Workspace& work, const EncodeSettings& settings,
+                      const kernels::EncodeKernels& kernels) const;
+    static std::uint32_t sweeps_of_start(const EncodeSettings& settings);
     const float* metric() const { return metric_.empty() ? nullptr : metric_.data(); }
 };
 

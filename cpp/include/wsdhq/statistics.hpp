@@ -8,6 +8,7 @@
 
 #include <cstdint>
 
+#include "wsdhq/cpu.hpp"
 #include "wsdhq/interrupt.hpp"
 #include "wsdhq/types.hpp"
 
@@ -19,6 +20,6 @@ void add_to_histogram(CodesView codes, std::size_t codebook_size, int threads, I
 
 // Adds to sums (M, K, D): the sum, in double, of the vectors that carry codeword (m, k).
 void add_to_sums(VectorsView vectors, CodesView codes, std::size_t codebook_size, int threads,
-                 Interrupt& interrupt, double* sums);
+                 const kernels::KernelTable& kernels, Interrupt& interrupt, double* sums);
 
 }  // namespace wsdhq

@@ -134,10 +134,10 @@ void for_each_piece(int threads, std::size_t count, Body&& body) {
 #endif
 }
 
-// The same for pieces that are small, or that gain from their neighbours: each thread takes a run
-// of them.
+// The same for pieces that are small, or that gain from those beside them: each thread takes a
+// contiguous run of them.
 template <typename Body>
-void for_each_neighbour(int threads, std::size_t count, Body&& body) {
+void for_each_contiguous(int threads, std::size_t count, Body&& body) {
 #ifdef _OPENMP
     const int had = team::granted(count < 2 ? 1 : threads);
     if (had < 2 && !omp_in_parallel()) {

@@ -5,9 +5,9 @@
 #include <limits>
 #include <memory>
 
+#include "base/parallel.hpp"
 #include "encode/beam.hpp"
 #include "encode/exact_start.hpp"
-#include "base/parallel.hpp"
 #include "encode/sweeps.hpp"
 #include "wsdhq/random.hpp"
 
@@ -122,52 +122,83 @@ Encoder::Encoder(CodebooksView codebooks, const float* metric, const kernels::Ke
       tables_(centred_.view(), metric, kernels, threads, interrupt),
       deviation_(noise_deviation(centred_)) {}
 
-void Encoder::start_block(Chunk& chunk, std::size_t first, std::size_t last, bool warm,
-                          std::uint32_t max_sweeps, Workspace& work,
+// A start and a thread's part of it: vector n of the chunk, in row `row` of the block.
+struct Encoder::Start {
+    Chunk& chunk;
+    Workspace& work;
+    const kernels::EncodeKernels& kernels;
+    std::uint32_t beam_width;
+    std::uint32_t max_sweeps;
+    std::size_t n;
+    std::size_t row;
+
+    std::size_t bytes() const { return work.code.size(); }
+    std::uint8_t* best() const { return chunk.best + n * bytes(); }
+
+    // Sweeps the code in `work.code`, and keeps it if it is as good as the best.
+    void sweep_and_offer() const {
+        work.sweep_to_mode(row, 1, max_sweeps, kernels, work.code.data());
+        chunk.offer_swept(n, work.code.data(), work.sweeps, row);
+    }
+
+    void from_the_given_code() const {
+        std::memcpy(work.code.data(), best(), bytes());
+        chunk.best_objective[n] = work.sweeps.objective(row, work.code.data());
+        sweep_and_offer();
+    }
+
+    void from_the_beam(bool warm) const {
+        const std::size_t modes = work.beam->search(
+            work.sweeps.unary(row), (beam_width + kBeamPerMode - 1) / kBeamPerMode, kernels);
+        const bool is_only = modes == 1 && !warm && chunk.current.empty();
+        for (std::size_t i = 0; i < modes && !work.interrupt->requested(false); ++i) {
+            std::memcpy(work.code.data(), work.beam->take(), bytes());
+            if (is_only) {
+                work.sweep_to_mode(row, 1, max_sweeps, kernels, work.code.data());
+                std::memcpy(best(), work.code.data(), bytes());  // nothing to compare with
+            } else {
+                sweep_and_offer();
+            }
+        }
+    }
+
+    // Where a sweep leaves too much to double, what the whole numbers found may be far off.
+    void in_double_if_coarse(std::size_t dim) const {
+        if (max_sweeps == 0) {
+            std::memcpy(work.code.data(), best(), bytes());
+            work.sweeps.exact_sweep(row, work.orders.of(1), kernels, work.code.data());
+        }
+        if (!work.sweeps.was_coarse()) {
+            return;
+        }
+        if (chunk.best_objective[n] == kUnknown) {
+            chunk.best_objective[n] = work.sweeps.objective(row, best());
+        }
+        work.exact_start.search(work.centred.data() + row * dim, work.code.data());
+        sweep_and_offer();
+    }
+};
+
+void Encoder::start_block(Chunk& chunk, Block block, bool warm, Workspace& work,
                           const EncodeSettings& settings,
                           const kernels::EncodeKernels& kernels) const {
     const std::size_t bytes = num_codebooks();
-    work.centre(chunk.vectors, first, last, centred_.shift);
-    work.sweeps.load(work.centred.data(), last - first, kernels);
-    for (std::size_t n = first; n < last; ++n) {
+    work.centre(chunk.vectors, block.first, block.last, centred_.shift);
+    work.sweeps.load(work.centred.data(), block.last - block.first, kernels);
+    for (std::size_t n = block.first; n < block.last; ++n) {
         if (work.interrupt->requested(work.polls_between_vectors)) {
             break;
         }
-        std::uint8_t* code = work.code.data();
+        const Start start{
+            chunk, work,           kernels, settings.beam_width, sweeps_of_start(settings),
+            n,     n - block.first};
+        chunk.best_objective[n] = kUnknown;
         if (warm) {
-            std::memcpy(code, chunk.best + n * bytes, bytes);
-            chunk.best_objective[n] = work.sweeps.objective(n - first, code);
-            work.sweep_to_mode(n - first, 1, max_sweeps, kernels, code);
-            chunk.offer_swept(n, code, work.sweeps, n - first);
-        } else {
-            chunk.best_objective[n] = kUnknown;
+            start.from_the_given_code();
         }
         if (settings.beam_width > 0) {
-            const std::size_t modes =
-                work.beam->search(work.sweeps.unary(n - first),
-                                  (settings.beam_width + kBeamPerMode - 1) / kBeamPerMode, kernels);
-            for (std::size_t i = 0; i < modes && !work.interrupt->requested(false); ++i) {
-                std::memcpy(code, work.beam->take(), bytes);
-                work.sweep_to_mode(n - first, 1, max_sweeps, kernels, code);
-                if (modes == 1 && !warm && chunk.current.empty()) {
-                    std::memcpy(chunk.best + n * bytes, code, bytes);  // nothing to compare with
-                } else {
-                    chunk.offer_swept(n, code, work.sweeps, n - first);
-                }
-            }
-            if (max_sweeps == 0) {
-                std::memcpy(code, chunk.best + n * bytes, bytes);
-                work.sweeps.exact_sweep(n - first, work.orders.of(1), kernels, code);
-            }
-            if (work.sweeps.was_coarse()) {
-                if (chunk.best_objective[n] == kUnknown) {
-                    chunk.best_objective[n] =
-                        work.sweeps.objective(n - first, chunk.best + n * bytes);
-                }
-                work.exact_start.search(work.centred.data() + (n - first) * dim(), code);
-                work.sweep_to_mode(n - first, 1, max_sweeps, kernels, code);
-                chunk.offer_swept(n, code, work.sweeps, n - first);
-            }
+            start.from_the_beam(warm);
+            start.in_double_if_coarse(dim());
         }
         if (!chunk.current.empty()) {
             std::memcpy(chunk.current.data() + n * bytes, chunk.best + n * bytes, bytes);
@@ -175,10 +206,11 @@ void Encoder::start_block(Chunk& chunk, std::size_t first, std::size_t last, boo
     }
 }
 
-void Encoder::relaxed_block(Chunk& chunk, std::size_t first, std::size_t last, BlockSweeps& relaxed,
+void Encoder::relaxed_block(Chunk& chunk, Block block, BlockSweeps& relaxed,
                             std::uint32_t iteration, Workspace& work,
                             const EncodeSettings& settings,
                             const kernels::EncodeKernels& kernels) const {
+    const auto [first, last] = block;
     const std::size_t bytes = num_codebooks();
     work.centre(chunk.vectors, first, last, centred_.shift);
     const float* swept = work.centred.data();
@@ -205,9 +237,10 @@ void Encoder::relaxed_block(Chunk& chunk, std::size_t first, std::size_t last, B
     }
 }
 
-void Encoder::finish_block(Chunk& chunk, std::size_t first, std::size_t last, Workspace& work,
+void Encoder::finish_block(Chunk& chunk, Block block, Workspace& work,
                            const EncodeSettings& settings,
                            const kernels::EncodeKernels& kernels) const {
+    const auto [first, last] = block;
     const std::size_t bytes = num_codebooks();
     work.centre(chunk.vectors, first, last, centred_.shift);
     work.sweeps.load(work.centred.data(), last - first, kernels);
@@ -219,6 +252,14 @@ void Encoder::finish_block(Chunk& chunk, std::size_t first, std::size_t last, Wo
             chunk.offer_swept(n, code, work.sweeps, n - first);
         }
     }
+}
+
+// Without relaxation the sweeps asked for; with it none, as its iterations are the sweeps.
+std::uint32_t Encoder::sweeps_of_start(const EncodeSettings& settings) {
+    if (settings.relaxation == Relaxation::none) {
+        return settings.iterations;
+    }
+    return settings.iterations == 1 ? kFinalSweeps : 0;
 }
 
 void Encoder::encode(VectorsView vectors, bool warm, const EncodeSettings& wanted,
@@ -249,53 +290,56 @@ void Encoder::encode(VectorsView vectors, bool warm, const EncodeSettings& wante
                     codes + begin * bytes,
                     std::vector<double>(taken),
                     std::vector<std::uint8_t>(relaxed ? taken * bytes : 0)};
-        const auto for_each_block = [&](auto&& body) {
-            for_each_piece(threads, (taken + kBlock - 1) / kBlock, [&](std::size_t block) {
-                const int thread = thread_number();
-                if (!interrupt.requested(thread == 0)) {
-                    const std::size_t first = block * kBlock;
-                    const std::size_t last = std::min(first + kBlock, taken);
-                    body(first, last, static_cast<std::size_t>(thread));
-                    interrupt.advance(last - first);
-                }
-            });
-            interrupt.throw_if_requested();
-        };
-        const std::uint32_t max_sweeps = settings.relaxation == Relaxation::none
-                                              ? settings.iterations
-                                          : settings.iterations == 1 ? kFinalSweeps
-                                                                     : 0;
-        for_each_block([&](std::size_t first, std::size_t last, std::size_t thread) {
-            start_block(chunk, first, last, warm, max_sweeps, workspaces[thread], settings,
-                        kernels.encode);
-        });
-        for (std::uint32_t i = 1; relaxed && i < settings.iterations; ++i) {
-            if (settings.relaxation == Relaxation::data) {
-                for_each_block([&](std::size_t first, std::size_t last, std::size_t thread) {
-                    Workspace& work = workspaces[thread];
-                    relaxed_block(chunk, first, last, work.sweeps, i, work, settings,
-                                  kernels.encode);
-                });
-                continue;
-            }
-            const std::vector<float> perturbed =
-                perturb_codebooks(centred_.view(), deviation_, temperature(i, settings.iterations),
-                                  settings.seed, i, interrupt);
-            const EncodingTables tables({perturbed.data(), bytes, codebook_size(), dim()}, metric(),
-                                        kernels, threads, interrupt);
-            std::vector<BlockSweeps> sweeps(static_cast<std::size_t>(threads),
-                                            BlockSweeps(tables, kBlock));
-            for_each_block([&](std::size_t first, std::size_t last, std::size_t thread) {
-                relaxed_block(chunk, first, last, sweeps[thread], i, workspaces[thread], settings,
-                              kernels.encode);
-            });
-        }
-        if (relaxed) {
-            for_each_block([&](std::size_t first, std::size_t last, std::size_t thread) {
-                finish_block(chunk, first, last, workspaces[thread], settings, kernels.encode);
-            });
-        }
+        encode_chunk(chunk, warm, workspaces, settings, kernels, interrupt);
     }
+}
+
+void Encoder::encode_chunk(Chunk& chunk, bool warm, std::vector<Workspace>& workspaces,
+                           const EncodeSettings& settings, const kernels::KernelTable& kernels,
+                           Interrupt& interrupt) const {
+    const auto threads = static_cast<int>(workspaces.size());
+    const std::size_t count = chunk.vectors.num_vectors;
+    const auto for_each_block = [&](auto&& body) {
+        for_each_piece(threads, (count + kBlock - 1) / kBlock, [&](std::size_t number) {
+            const int thread = thread_number();
+            if (!interrupt.requested(thread == 0)) {
+                const std::size_t first = number * kBlock;
+                const Block block{first, std::min(first + kBlock, count)};
+                body(block, static_cast<std::size_t>(thread));
+                interrupt.advance(block.last - block.first);
+            }
+        });
+        interrupt.throw_if_requested();
+    };
+    for_each_block([&](Block block, std::size_t thread) {
+        start_block(chunk, block, warm, workspaces[thread], settings, kernels.encode);
+    });
+    if (chunk.current.empty()) {
+        return;
+    }
+    for (std::uint32_t i = 1; i < settings.iterations; ++i) {
+        if (settings.relaxation == Relaxation::data) {
+            for_each_block([&](Block block, std::size_t thread) {
+                Workspace& work = workspaces[thread];
+                relaxed_block(chunk, block, work.sweeps, i, work, settings, kernels.encode);
+            });
+            continue;
+        }
+        const std::vector<float> perturbed =
+            perturb_codebooks(centred_.view(), deviation_, temperature(i, settings.iterations),
+                              settings.seed, i, interrupt);
+        const EncodingTables tables({perturbed.data(), num_codebooks(), codebook_size(), dim()},
+                                    metric(), kernels, threads, interrupt);
+        std::vector<BlockSweeps> sweeps(static_cast<std::size_t>(threads),
+                                        BlockSweeps(tables, kBlock));
+        for_each_block([&](Block block, std::size_t thread) {
+            relaxed_block(chunk, block, sweeps[thread], i, workspaces[thread], settings,
+                          kernels.encode);
+        });
+    }
+    for_each_block([&](Block block, std::size_t thread) {
+        finish_block(chunk, block, workspaces[thread], settings, kernels.encode);
+    });
 }
 
 }  // namespace wsdhq

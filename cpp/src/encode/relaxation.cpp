@@ -71,7 +71,7 @@ void perturb_vectors(VectorsView vectors, const std::vector<double>& deviation, 
     const std::size_t dim = vectors.dim;
     threads = useful_threads(threads, vectors.num_vectors, vectors.num_vectors * dim * 64);
     std::vector<double> scratch(static_cast<std::size_t>(threads) * dim);
-    for_each_neighbour(threads, vectors.num_vectors, [&](std::size_t n) {
+    for_each_contiguous(threads, vectors.num_vectors, [&](std::size_t n) {
         const auto thread = static_cast<std::size_t>(thread_number());
         if (interrupt.requested(thread == 0)) {
             return;

@@ -163,7 +163,7 @@ EncodingTables::EncodingTables(CodebooksView codebooks, const float* metric,
 void EncodingTables::apply_metric(const float* metric, int threads, Interrupt& interrupt) {
     weighted_.resize(codebooks_.num_codewords() * dim());
     std::vector<double> scratch(static_cast<std::size_t>(threads) * dim());
-    for_each_neighbour(threads, codebooks_.num_codewords(), [&](std::size_t i) {
+    for_each_contiguous(threads, codebooks_.num_codewords(), [&](std::size_t i) {
         if (interrupt.requested(thread_number() == 0)) {
             return;
         }

@@ -78,7 +78,7 @@ Cholesky::Cholesky(const Number* matrix, std::size_t size, double ridge, const d
     for (std::size_t column = 0; column < columns_; ++column) {
         const std::size_t work = (all - column) * (column + 1) * kEntries * kSolveBlock / 4;
         const int useful = useful_threads(threads, all - column, work);
-        for_each_neighbour(useful, column, [&](std::size_t earlier) {
+        for_each_contiguous(useful, column, [&](std::size_t earlier) {
             turn(block(earlier, column), turned.data() + earlier * kEntries);
         });
         for_each_piece(useful, all - column, [&](std::size_t piece) {

@@ -18,7 +18,7 @@ double sum_of_squares_under(VectorsView errors, const float* metric, int threads
     const AlignedVector<float> packed = pack_columns({metric, dim, dim}, 1.0f);
     std::vector<float> products(static_cast<std::size_t>(threads) * batch_size * dim);
     std::vector<double> sums(batches);
-    for_each_neighbour(threads, batches, [&](std::size_t batch) {
+    for_each_contiguous(threads, batches, [&](std::size_t batch) {
         const auto thread = static_cast<std::size_t>(thread_number());
         if (interrupt.requested(thread == 0)) {
             return;

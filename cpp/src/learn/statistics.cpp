@@ -169,7 +169,7 @@ void add_to_histogram(CodesView codes, std::size_t codebook_size, int threads, I
 }
 
 void add_to_sums(VectorsView vectors, CodesView codes, std::size_t codebook_size, int threads,
-                 Interrupt& interrupt, double* sums) {
+                 const kernels::KernelTable& kernels, Interrupt& interrupt, double* sums) {
     const std::size_t dim = vectors.dim;
     const std::size_t num_codebooks = codes.num_codebooks;
     if (codes.num_vectors == 0 || num_codebooks == 0 || dim == 0) {
@@ -179,7 +179,7 @@ void add_to_sums(VectorsView vectors, CodesView codes, std::size_t codebook_size
     threads = useful_threads(threads, max_tasks, codes.num_vectors * num_codebooks * dim);
     const std::size_t block = block_width(dim, num_codebooks, static_cast<std::size_t>(threads));
     const std::size_t tasks = num_codebooks * ((dim + block - 1) / block);
-    const auto add_rows = active_kernels().statistics.add_rows;
+    const auto add_rows = kernels.statistics.add_rows;
     std::vector<Buckets> buckets(num_codebooks, Buckets(codebook_size));
     std::vector<std::uint8_t> copied(std::min(kSorted, codes.num_vectors) * num_codebooks);
     for (std::size_t begin = 0; begin < codes.num_vectors; begin += kSorted) {
@@ -187,10 +187,10 @@ void add_to_sums(VectorsView vectors, CodesView codes, std::size_t codebook_size
         // Sorting reads a code twice, and the caller's may change in between.
         std::copy_n(codes.row(begin), count * num_codebooks, copied.data());
         const CodesView stretch{copied.data(), count, num_codebooks};
-        for_each_neighbour(threads, num_codebooks,
-                           [&](std::size_t m) { buckets[m].sort(stretch, m); });
-        // Neighbours share their block of the vectors.
-        for_each_neighbour(threads, tasks, [&](std::size_t task) {
+        for_each_contiguous(threads, num_codebooks,
+                            [&](std::size_t m) { buckets[m].sort(stretch, m); });
+        // Tasks beside each other share their block of the vectors.
+        for_each_contiguous(threads, tasks, [&](std::size_t task) {
             const std::size_t m = task % num_codebooks;
             const std::size_t first = task / num_codebooks * block;
             const std::size_t width = std::min(block, dim - first);

@@ -101,7 +101,7 @@ Gathering::Gathering(const CodeBlocks& blocks, const std::uint8_t* mask, int thr
         slices_.push_back({first, std::min(first + kBlocksOfSlice, num_blocks), 0});
     }
     threads = useful_threads(threads, slices_.size(), blocks.num_vectors / 4);
-    for_each_neighbour(threads, slices_.size(), [&](std::size_t i) {
+    for_each_contiguous(threads, slices_.size(), [&](std::size_t i) {
         if (interrupt.requested(thread_number() == 0)) {
             return;
         }

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <limits>
 
-#include "search/code_norms.hpp"
 #include "base/parallel.hpp"
+#include "search/code_norms.hpp"
 #include "search/scan.hpp"
 #include "search/score_filter.hpp"
 #include "search/top_results.hpp"
@@ -160,13 +160,11 @@ Searcher::Plan Searcher::plan(std::size_t num_queries, const Database& database,
     const auto count = static_cast<std::size_t>(useful);
     const std::size_t table_bytes = centred_.num_codebooks * kTableSize * sizeof(float);
     // Few queries share the reading of a block badly, many do not fit the caches.
-    std::size_t group =
-        std::clamp<std::size_t>((num_queries + count - 1) / count, 16, kMaxQueries);
+    std::size_t group = std::clamp<std::size_t>((num_queries + count - 1) / count, 16, kMaxQueries);
     group = std::min(
         {group, kMaxBytes / (count * blocks.num_rows * kTableSize), kMaxBytes / table_bytes});
     group = std::clamp<std::size_t>(group, 1, num_queries);
-    const std::size_t groups =
-        std::clamp<std::size_t>(kMaxBytes / (group * table_bytes), 1, count);
+    const std::size_t groups = std::clamp<std::size_t>(kMaxBytes / (group * table_bytes), 1, count);
     return {useful, group, group * groups};
 }
 
@@ -186,7 +184,7 @@ void Searcher::prepare(VectorsView queries, std::size_t first, std::size_t last,
     const auto workers = static_cast<std::size_t>(threads);
     std::vector<float> all_vectors(workers * batch_size * dim);
     std::vector<float> all_products(workers * batch_size * num_codewords);
-    for_each_neighbour(threads, batches, [&](std::size_t batch) {
+    for_each_contiguous(threads, batches, [&](std::size_t batch) {
         const auto worker = static_cast<std::size_t>(thread_number());
         float* vectors = all_vectors.data() + worker * batch_size * dim;
         float* products = all_products.data() + worker * batch_size * num_codewords;

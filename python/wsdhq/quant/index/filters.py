@@ -147,11 +147,9 @@ def search_parts(
     """
     best: tuple[NDArray[np.float32], NDArray[np.int64]] | None = None
     for part in found:
-        blocks = part.blocks
         scores, places = searcher.search(
-            queries, blocks.full, blocks.last, blocks.edges, blocks.size,
-            part.first, part.mask, k, threads,
-        )  # fmt: skip
+            queries, part.blocks.to_core(), part.first, part.mask, k, threads
+        )
         results = scores, part.positions_of(places)
         best = results if best is None else _core.merge_best(*best, *results)
     if best is None:
@@ -170,11 +168,9 @@ def range_search_parts(
     """All with score >= threshold in all parts: limits, scores and positions."""
     results = []
     for part in found:
-        blocks = part.blocks
         limits, scores, places = searcher.range_search(
-            queries, blocks.full, blocks.last, blocks.edges, blocks.size,
-            part.first, part.mask, threshold, threads,
-        )  # fmt: skip
+            queries, part.blocks.to_core(), part.first, part.mask, threshold, threads
+        )
         results.append((limits, scores, part.positions_of(places)))
     if not results:
         return np.zeros(len(queries) + 1, np.int64), np.empty(0, np.float32), np.empty(0, np.int64)

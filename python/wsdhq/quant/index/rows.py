@@ -52,6 +52,10 @@ class Blocks:
         """Bytes of a code: the rows of a block but for that of the norms."""
         return len(self.last) - (1 if len(self.edges) else 0)
 
+    def to_core(self) -> _core.CodeBlocks:
+        """The same for the core, which holds the arrays too."""
+        return _core.CodeBlocks(self.full, self.last, self.edges, self.size)
+
     def window(self, first: int, end: int) -> Blocks:
         """The blocks that hold positions first .. end - 1, ending there: views."""
         begin, stop = first // BLOCK_SIZE, end // BLOCK_SIZE
@@ -62,7 +66,7 @@ class Blocks:
         self, chosen: NDArray[np.bool_] | NDArray[np.int64], threads: int
     ) -> _core.Gathering:
         """Count what a mask (size,) marks, or take ascending positions; `gathered` copies them."""
-        return _core.Gathering(self.full, self.last, self.size, chosen, threads)
+        return _core.Gathering(self.to_core(), chosen, threads)
 
     def gathered(
         self, gathering: _core.Gathering, threads: int
