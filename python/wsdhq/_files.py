@@ -105,7 +105,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         kept = _kept(final, temporary)
         yield temporary
-        # Writers (safetensors) may replace the file: only now is it the one that stays.
+        # Writers may replace the file: only now is it the one that stays.
         with temporary.open("rb+") as written:
             os.fsync(written.fileno())
         _restore(temporary, kept)

@@ -91,14 +91,15 @@ def test_imports_are_found_wherever_they_stand() -> None:
 
 # The rooms of the package: what each may import of it, and of other packages. A room is a file or a
 # folder, and may always import itself.
-SHARED = {"_arguments", "_extras", "_files", "_progress"}
+SHARED = {"_arguments", "_extras", "_files", "_progress", "_tensor_files"}
 LAYERS: dict[str, tuple[set[str], set[str] | None]] = {
     "_arguments": (set(), {"numpy"}),
     "_extras": (set(), set()),
     "_temporary": (set(), set()),
     "_files": ({"_temporary"}, {"numpy"}),
     "_progress": (set(), {"tqdm"}),
-    "quant": ({"_core", "_arguments", "_files", "_progress"}, {"numpy", "tqdm"}),
+    "_tensor_files": ({"_progress"}, {"numpy"}),
+    "quant": ({"_core", "_arguments", "_files", "_progress", "_tensor_files"}, {"numpy"}),
     "evaluation": ({"_arguments"}, {"numpy"}),
     "metrics": ({"evaluation"}, {"numpy"}),
     "report": ({"evaluation", "_files"}, {"numpy", "PIL", "matplotlib"}),

@@ -37,7 +37,7 @@ COMMANDS = {
 #: What an extra brings that its commands cannot do without.
 NEEDED = {
     "train": (
-        "typer", "rich", "matplotlib", "PIL", "torch", "gensim", "scipy", "sklearn", "safetensors",
+        "typer", "rich", "matplotlib", "PIL", "torch", "gensim", "scipy", "sklearn",
         "tomli_w", "threadpoolctl",
     ),
     "bench": ("typer", "rich"),

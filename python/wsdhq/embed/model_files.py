@@ -22,7 +22,7 @@ from wsdhq.embed.networks.heads import HypersphericalHead
 from wsdhq.embed.networks.network import EmbeddingNetwork, backbone_width
 from wsdhq.embed.run_directory import RUN_FILES, RunDirectory
 from wsdhq.embed.tags import SemanticSphere
-from wsdhq.embed.training.checkpoint import load_weights, read_tensors, write_tensors
+from wsdhq.embed.tensor_files import load_weights, read_tensors, write_tensors
 from wsdhq.embed.training.quantization import CODEBOOK_SIZE, make_quantizer
 from wsdhq.quant import AdditiveQuantizer
 

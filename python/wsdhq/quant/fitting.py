@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -20,7 +21,7 @@ from wsdhq.quant.initialize import residual_codebooks, slice_codebooks
 from wsdhq.quant.report import report
 from wsdhq.quant.statistics import CodeStatistics
 
-__all__ = ["fit_codebooks", "mean_distortion"]
+__all__ = ["FitSettings", "fit_codebooks", "mean_distortion"]
 
 logger = logging.getLogger("wsdhq.quant")
 
@@ -34,22 +35,26 @@ SETTLING = 3
 SHRINKAGE = {"none": 0.1, "codebooks": 0.1, "data": 0.05}
 
 
+@dataclass(frozen=True)
+class FitSettings:
+    """Checked settings of a fit; see `AdditiveQuantizer`."""
+
+    num_codebooks: int
+    codebook_size: int
+    metric: NDArray[np.float32] | None
+    init: str
+    iterations: int
+    relaxation: str
+    ridge: float | None
+    seed: int
+    threads: int
+    verbose: bool | None
+
+
 def fit_codebooks(
-    vectors: FloatMatrix,
-    codes: NDArray[np.uint8] | None,
-    *,
-    num_codebooks: int,
-    codebook_size: int,
-    metric: NDArray[np.float32] | None,
-    init: str,
-    iterations: int,
-    relaxation: str,
-    ridge: float | None,
-    seed: int,
-    threads: int,
-    verbose: bool | None,
+    vectors: FloatMatrix, codes: NDArray[np.uint8] | None, settings: FitSettings
 ) -> tuple[NDArray[np.float32], list[dict[str, Any]]]:
-    """Learn codebooks from checked arguments; see `AdditiveQuantizer.fit`.
+    """Learn codebooks, from codes if there are some; see `AdditiveQuantizer.fit`.
 
     Returns
     -------
@@ -60,126 +65,150 @@ def fit_codebooks(
     """
     begun = time.perf_counter()
     report(
-        verbose,
+        settings.verbose,
         "fit: %d vectors of %d dimensions, %d codebooks of %d codewords, %d iterations; "
         "threads %d, SIMD level %s",
-        *vectors.shape, num_codebooks, codebook_size, iterations, threads,
-        _core.active_simd_level(),
+        *vectors.shape, settings.num_codebooks, settings.codebook_size, settings.iterations,
+        settings.threads, _core.active_simd_level(),
     )  # fmt: skip
-    with Progress(verbose) as bar:
-        codebooks, history = _alternate(
-            vectors, codes, num_codebooks=num_codebooks, codebook_size=codebook_size,
-            metric=metric, init=init, iterations=iterations, relaxation=relaxation, ridge=ridge,
-            seed=seed, threads=threads, bar=bar,
-        )  # fmt: skip
+    with Progress(settings.verbose) as bar:
+        codebooks, history = _Fit(vectors, settings, bar).alternate(codes)
     seconds = time.perf_counter() - begun
     if history:
-        least = history[-1]["distortion"]
         report(
-            verbose, "fit: distortion %.6g after %d iterations, %.1f s", least, iterations, seconds
-        )
+            settings.verbose,
+            "fit: distortion %.6g after %d iterations, %.1f s",
+            history[-1]["distortion"], settings.iterations, seconds,
+        )  # fmt: skip
     else:
-        report(verbose, "fit: codebooks to start from, without iterations, %.1f s", seconds)
+        report(
+            settings.verbose, "fit: codebooks to start from, without iterations, %.1f s", seconds
+        )
     return codebooks, history
 
 
-def _alternate(
-    vectors: FloatMatrix,
-    codes: NDArray[np.uint8] | None,
-    *,
-    num_codebooks: int,
-    codebook_size: int,
-    metric: NDArray[np.float32] | None,
-    init: str,
-    iterations: int,
-    relaxation: str,
-    ridge: float | None,
-    seed: int,
-    threads: int,
-    bar: Progress,
-) -> tuple[NDArray[np.float32], list[dict[str, Any]]]:
-    """Alternate between codes and codebooks.
+class _Fit:
+    """Alternates between codes and codebooks.
 
     Iteration i solves for the codebooks, adds noise of temperature T(i) = sqrt(1 - i / I) to them
     ("codebooks") or to the vectors ("data"), and encodes anew (LSQ++; Martinez et al., ECCV 2018).
     The ridge of the solve falls from `SHRINKAGE` of the mean use of a codeword to `ridge`: as it
     prefers many codewords of like size to few large ones, the codebooks, of which residual
     quantization makes each smaller than the one before, come to share the work. In the last
-    `SETTLING` iterations there is neither. Arguments and results as `fit_codebooks`.
+    `SETTLING` iterations there is neither.
     """
 
-    def encode(
-        codebooks: NDArray[np.float32],
-        start: NDArray[np.uint8] | None,
-        i: int,
-        heat: float,
-        share: ProgressCallback | None = None,
-    ) -> NDArray[np.uint8]:
-        if heat > 0 and relaxation == "codebooks":
-            codebooks = _core.perturb_codebooks(codebooks, heat, seed, i)
-        perturb = None
-        if heat > 0 and relaxation == "data":
+    def __init__(self, vectors: FloatMatrix, settings: FitSettings, bar: Progress) -> None:
+        self.vectors = vectors
+        self.settings = settings
+        self.bar = bar
+        self.annealed = max(settings.iterations - SETTLING, 0)
 
-            def perturb(chunk: NDArray[np.float32]) -> NDArray[np.float32]:
-                return _core.perturb_vectors(chunk, codebooks, heat, seed, i, threads)
+    def alternate(
+        self, codes: NDArray[np.uint8] | None
+    ) -> tuple[NDArray[np.float32], list[dict[str, Any]]]:
+        """Codebooks and history as `fit_codebooks` gives them."""
+        settings, bar = self.settings, self.bar
+        if codes is None:
+            best = self._first_codebooks()
+            if settings.iterations == 0:
+                return best, []
+            bar.stage("fit: first codes", len(self.vectors), " vectors")
+            current = self._encode(best, None, 0, 0.0, bar.move_to)
+        else:
+            best, _ = self._solve(codes, settings.ridge)
+            if settings.iterations == 0:
+                return best, []
+            current = codes
+        least, best_codes = self._distortion(current, best), current
+        history: list[dict[str, Any]] = []
+        bar.stage("fit", settings.iterations, "it")
+        for i in range(settings.iterations):
+            codebooks, reseeded = self._solve(current, self._ridge(i))
+            heat = self._heat(i)
+            share = partial(_advance_share, bar.move_to, i, len(self.vectors))
+            current = self._encode(codebooks, None if heat else current, i + 1, heat, share)
+            distortion = self._distortion(current, codebooks)
+            if distortion <= least:
+                best_codes, least = current, distortion
+            history.append({"iteration": i, "distortion": least, "reseeded": reseeded})
+            bar.move_to(i + 1, distortion=least)
+            logger.debug(
+                "iteration %d of %d: distortion %.6g, the least so far %.6g, %d codewords "
+                "re-seeded",
+                i + 1, settings.iterations, distortion, least, reseeded,
+            )  # fmt: skip
+        return self._solve(best_codes, settings.ridge)[0], history
 
-        return encode_chunks(
-            _core.Encoder(codebooks, metric, threads), vectors, start, num_codebooks,
-            iterations=FIT_SWEEPS, relaxation="none", seed=_seed_of(seed, i),
-            beam_width=FIT_BEAM_WIDTH, threads=threads, perturb=perturb, progress=share,
+    def _first_codebooks(self) -> NDArray[np.float32]:
+        settings = self.settings
+        start = residual_codebooks if settings.init == "residual" else slice_codebooks
+        self.bar.stage("fit: start", settings.num_codebooks, " codebooks")
+        return start(
+            self.vectors, settings.num_codebooks, settings.codebook_size, settings.metric,
+            settings.seed, settings.threads, progress=self.bar.move_to,
         )  # fmt: skip
 
-    def solve(codes: NDArray[np.uint8], ridge: float | None) -> tuple[NDArray[np.float32], int]:
-        statistics = CodeStatistics(
-            num_codebooks, codebook_size, vectors.shape[1], threads, verbose=False
-        )
+    def _ridge(self, iteration: int) -> float | None:
+        """Of the solve: the shrinkage that is left, and the ridge that was asked for."""
+        settings = self.settings
+        left = 1 - iteration / self.annealed if iteration < self.annealed else 0.0
+        most = SHRINKAGE[settings.relaxation] * len(self.vectors) / settings.codebook_size
+        shrinkage = most * left
+        return shrinkage + (settings.ridge or 0.0) if shrinkage else settings.ridge
+
+    def _heat(self, iteration: int) -> float:
+        if self.settings.relaxation == "none" or iteration >= self.annealed:
+            return 0.0
+        return math.sqrt(1 - (iteration + 1) / self.annealed)
+
+    def _encode(
+        self,
+        codebooks: NDArray[np.float32],
+        start: NDArray[np.uint8] | None,
+        iteration: int,
+        heat: float,
+        progress: ProgressCallback,
+    ) -> NDArray[np.uint8]:
+        settings = self.settings
+        if heat > 0 and settings.relaxation == "codebooks":
+            codebooks = _core.perturb_codebooks(codebooks, heat, settings.seed, iteration)
+        perturb = None
+        if heat > 0 and settings.relaxation == "data":
+
+            def perturb(chunk: NDArray[np.float32]) -> NDArray[np.float32]:
+                return _core.perturb_vectors(
+                    chunk, codebooks, heat, settings.seed, iteration, settings.threads
+                )
+
+        return encode_chunks(
+            _core.Encoder(codebooks, settings.metric, settings.threads), self.vectors, start,
+            settings.num_codebooks, iterations=FIT_SWEEPS, relaxation="none",
+            seed=_seed_of(settings.seed, iteration), beam_width=FIT_BEAM_WIDTH,
+            threads=settings.threads, perturb=perturb, progress=progress,
+        )  # fmt: skip
+
+    def _solve(
+        self, codes: NDArray[np.uint8], ridge: float | None
+    ) -> tuple[NDArray[np.float32], int]:
+        """Codebooks for the codes, and how many codewords no vector used and got a new place."""
+        settings, vectors = self.settings, self.vectors
+        shape = settings.num_codebooks, settings.codebook_size
+        statistics = CodeStatistics(*shape, vectors.shape[1], settings.threads, verbose=False)
         statistics.update(vectors, codes)
         # The ridge is to shrink what tells codewords apart, not the mean of the vectors.
         mean = statistics.sums[0].sum(axis=0) / len(vectors)
-        uses = np.diagonal(statistics.histogram.reshape(2 * (num_codebooks * codebook_size,)))
-        statistics.sums -= uses.reshape(num_codebooks, codebook_size, 1) * mean
-        codebooks = statistics.solve(ridge) + (mean / num_codebooks).astype(np.float32)
+        uses = np.diagonal(statistics.histogram.reshape(2 * (math.prod(shape),)))
+        statistics.sums -= uses.reshape(*shape, 1) * mean
+        codebooks = statistics.solve(ridge) + (mean / settings.num_codebooks).astype(np.float32)
         unused = np.argwhere(statistics.unused())
         if len(unused):
-            _reseed(codebooks, unused, vectors, codes, threads)
+            _reseed(codebooks, unused, vectors, codes, settings.threads)
         return codebooks, len(unused)
 
-    if codes is None:
-        start = residual_codebooks if init == "residual" else slice_codebooks
-        bar.stage("fit: start", num_codebooks, " codebooks")
-        best = start(
-            vectors, num_codebooks, codebook_size, metric, seed, threads, progress=bar.move_to
-        )
-        bar.stage("fit: first codes", len(vectors), " vectors")
-        current = encode(best, None, 0, 0.0, bar.move_to) if iterations else None
-    else:
-        best, _ = solve(codes, ridge)
-        current = codes
-    if current is None or iterations == 0:
-        return best, []
-    least = mean_distortion(vectors, current, best, metric, threads)
-    best_codes = current
-    annealed = max(iterations - SETTLING, 0)
-    most_shrinkage = SHRINKAGE[relaxation] * len(vectors) / codebook_size
-    history: list[dict[str, Any]] = []
-    bar.stage("fit", iterations, "it")
-    for i in range(iterations):
-        left = 1 - i / annealed if i < annealed else 0.0
-        shrinkage = most_shrinkage * left
-        codebooks, reseeded = solve(current, shrinkage + (ridge or 0.0) if shrinkage else ridge)
-        heat = math.sqrt(1 - (i + 1) / annealed) if i < annealed and relaxation != "none" else 0.0
-        share = partial(_advance_share, bar.move_to, i, len(vectors))
-        current = encode(codebooks, None if heat else current, i + 1, heat, share)
-        distortion = mean_distortion(vectors, current, codebooks, metric, threads)
-        if distortion <= least:
-            best, best_codes, least = codebooks, current, distortion
-        history.append({"iteration": i, "distortion": least, "reseeded": reseeded})
-        bar.move_to(i + 1, distortion=least)
-        logger.debug(
-            "iteration %d of %d: distortion %.6g, the least so far %.6g, %d codewords re-seeded",
-            i + 1, iterations, distortion, least, reseeded,
-        )  # fmt: skip
-    return solve(best_codes, ridge)[0], history
+    def _distortion(self, codes: NDArray[np.uint8], codebooks: NDArray[np.float32]) -> float:
+        settings = self.settings
+        return mean_distortion(self.vectors, codes, codebooks, settings.metric, settings.threads)
 
 
 def _advance_share(

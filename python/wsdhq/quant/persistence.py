@@ -16,14 +16,17 @@ from numpy.typing import NDArray
 
 from wsdhq._files import as_path, atomic_path
 from wsdhq._progress import Progress
-from wsdhq.quant.arrays.foreign import CHUNK_BYTES, LazyRows, rows_per_chunk
-from wsdhq.quant.tensor_header import DTYPES, Entry, read_header
+from wsdhq._tensor_files import TYPES, Entry, byte_chunks, encode_header, read_arrays, read_header
+from wsdhq.quant.arrays.foreign import LazyRows, rows_per_chunk
 
 __all__ = ["read_tensors", "write_tensors"]
 
 # Version 1 of an index holds rows of codes, version 2 blocks of them; since version 3, ids that
 # ascend by one are not written. All are read.
 FORMAT_VERSIONS = {"quantizer": 1, "index": 3}
+
+# What quantizers and indexes are made of.
+_NAMES = {TYPES[name]: name for name in ("U8", "I64", "F32", "F64")}
 
 # Bytes that are read, written or summed between two looks for Ctrl-C, and that may wait to reach
 # the disk: were they more, the last of them would be waited for in one call.
@@ -39,24 +42,14 @@ def write_tensors(
 ) -> None:
     """Write arrays and JSON-able settings to one safetensors file, whole or not at all.
 
-    Written here and not by safetensors, which copies every array first: an index that is mapped
-    from a file may be larger than memory. The same content gives the same bytes. `verbose` is that
-    of `AdditiveQuantizer`.
+    The same content gives the same bytes. `verbose` is that of `AdditiveQuantizer`.
     """
     metadata = {
         "format": f"wsdhq.{kind}",
         "version": str(FORMAT_VERSIONS[kind]),
         "settings": json.dumps(settings, sort_keys=True),
     }
-    entries: dict[str, Any] = {}
-    end = 0
-    for name, array in tensors.items():
-        begin, end = end, end + array.dtype.itemsize * math.prod(array.shape)
-        entries[name] = {
-            "dtype": _NAMES[array.dtype],
-            "shape": list(array.shape),
-            "data_offsets": [begin, end],
-        }
+    arrays = {name: (_NAMES[array.dtype], array.shape) for name, array in tensors.items()}
     sums = dict.fromkeys(tensors, "0" * 8)
     sums["/settings"] = _crc_text(zlib.crc32(metadata["settings"].encode()))
     with (
@@ -64,9 +57,10 @@ def write_tensors(
         temporary.open("wb") as file,
         Progress(verbose) as progress,
     ):
-        progress.stage("save", end, "B")
+        header, num_bytes = encode_header(_with_sums(metadata, sums), arrays)
+        progress.stage("save", num_bytes, "B")
         done = synchronized = 0
-        file.write(_header(entries, metadata, sums))
+        file.write(header)
         for name, array in tensors.items():
             crc = 0
             for part in _byte_chunks(array):
@@ -81,16 +75,11 @@ def write_tensors(
             sums[name] = _crc_text(crc)
         # The sums are known only now; they are as long as the zeros in their place.
         file.seek(0)
-        file.write(_header(entries, metadata, sums))
+        file.write(encode_header(_with_sums(metadata, sums), arrays)[0])
 
 
-def _header(entries: dict[str, Any], metadata: dict[str, str], sums: dict[str, str]) -> bytes:
-    about = {**metadata, "checksums": json.dumps(sums, sort_keys=True)}
-    text = json.dumps({"__metadata__": about, **entries}, sort_keys=True, separators=(",", ":"))
-    # The first array begins at a multiple of 64, a line of the processor's caches.
-    encoded = text.encode("utf-8")
-    encoded = encoded.ljust(-(-(len(encoded) + 8) // 64) * 64 - 8)
-    return len(encoded).to_bytes(8, "little") + encoded
+def _with_sums(metadata: dict[str, str], sums: dict[str, str]) -> dict[str, str]:
+    return {**metadata, "checksums": json.dumps(sums, sort_keys=True)}
 
 
 def _crc_text(crc: int) -> str:
@@ -102,11 +91,9 @@ def _byte_chunks(array: NDArray[Any] | LazyRows) -> Iterator[memoryview]:
     if isinstance(array, LazyRows):
         step = rows_per_chunk(array.dtype.itemsize * math.prod(array.shape[1:]))
         for first in range(0, len(array), step):
-            yield from _byte_chunks(array[first : first + step])
-    elif array.size:
-        flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-        for first in range(0, len(flat), CHUNK_BYTES):
-            yield flat[first : first + CHUNK_BYTES].data
+            yield from byte_chunks(array[first : first + step])
+    else:
+        yield from byte_chunks(array)
 
 
 def _checksums(
@@ -191,7 +178,7 @@ def read_tensors(
     # By one handle: the file may be replaced meanwhile, and what is checked must be what is read.
     with FileIO(os.fspath(file)) as opened:
         try:
-            metadata, entries = read_header(opened)
+            metadata, entries = read_header(opened, _NAMES.values())
         except (ValueError, OSError) as error:
             raise ValueError(
                 f"{file}: expected a wsdhq {kind} file, got one that is truncated or of another "
@@ -200,7 +187,7 @@ def read_tensors(
         settings = _settings(file, kind, metadata)
         try:
             tensors = (
-                _map_tensors(opened, entries) if mmap else _copy_tensors(opened, entries, verbose)
+                _map_tensors(opened, entries) if mmap else read_arrays(opened, entries, verbose)
             )
         except ValueError as error:
             raise ValueError(f"{file}: {error}") from None
@@ -233,37 +220,11 @@ def _settings(file: Path, kind: str, metadata: dict[str, str]) -> dict[str, Any]
     return settings
 
 
-_NAMES = {dtype: name for name, dtype in DTYPES.items()}
-
-
 def _map_tensors(file: FileIO, entries: list[Entry]) -> dict[str, NDArray[Any]]:
     """Map each array of a file."""
     return {
-        name: np.empty(shape, dtype)
-        if 0 in shape
-        else np.memmap(file, dtype, mode="r", offset=begin, shape=shape)
-        for name, dtype, shape, begin in entries
+        each.name: np.empty(each.shape, each.dtype)
+        if 0 in each.shape
+        else np.memmap(file, each.dtype, mode="r", offset=each.begin, shape=each.shape)
+        for each in entries
     }
-
-
-def _copy_tensors(
-    file: FileIO, entries: list[Entry], verbose: bool | None
-) -> dict[str, NDArray[Any]]:
-    """Read each array of a file into memory."""
-    tensors: dict[str, NDArray[Any]] = {}
-    with Progress(verbose) as progress:
-        progress.stage("load", os.fstat(file.fileno()).st_size, "B")
-        for name, dtype, shape, begin in entries:
-            tensors[name] = np.empty(shape, dtype)
-            file.seek(begin)
-            done = begin
-            for piece in _byte_chunks(tensors[name]):
-                taken = 0
-                while taken < len(piece):
-                    count = file.readinto(piece[taken:])
-                    if not count:
-                        raise ValueError(f"{name} ends before its time: truncated")
-                    taken += count
-                done += taken
-                progress.move_to(done)
-    return tensors

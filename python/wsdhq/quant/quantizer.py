@@ -23,7 +23,7 @@ from wsdhq.quant.encoding import (
     encode_chunks,
 )
 from wsdhq.quant.estimator import Estimator, not_fitted, refuse_codes_as_labels
-from wsdhq.quant.fitting import fit_codebooks, mean_distortion
+from wsdhq.quant.fitting import FitSettings, fit_codebooks, mean_distortion
 from wsdhq.quant.persistence import read_tensors, write_tensors
 from wsdhq.quant.settings import Setting
 from wsdhq.quant.threads import resolve_threads
@@ -269,9 +269,7 @@ class AdditiveQuantizer(Estimator):
             if codes is None
             else as_codes(codes, "codes", self.num_codebooks, self.codebook_size, len(vectors))
         )
-        codebooks, history = fit_codebooks(
-            vectors,
-            start,
+        settings = FitSettings(
             num_codebooks=self.num_codebooks,
             codebook_size=self.codebook_size,
             metric=self.metric,
@@ -283,6 +281,7 @@ class AdditiveQuantizer(Estimator):
             threads=resolve_threads(self.threads if threads is None else threads),
             verbose=check_verbose(self.verbose if verbose is None else verbose),
         )
+        codebooks, history = fit_codebooks(vectors, start, settings)
         self._history = history
         self._set_codebooks(codebooks)
         return self

@@ -9,7 +9,7 @@ import pytest
 
 from training_runs import JOINT, interrupt, model_bytes, read_log
 from wsdhq.embed import TrainedModel, train
-from wsdhq.embed.training.checkpoint import read_tensors, write_tensors
+from wsdhq.embed.tensor_files import read_tensors, write_tensors
 
 OBJECTIVES = {
     "default": {},

@@ -172,8 +172,8 @@ def test_a_file_that_is_replaced_while_it_is_opened_is_the_old_or_the_new(
     other.save(newer)
     read_header = persistence.read_header
 
-    def replaced_behind(file: Any) -> Any:
-        found = read_header(file)
+    def replaced_behind(file: Any, *more: Any) -> Any:
+        found = read_header(file, *more)
         os.replace(newer, path)
         return found
 

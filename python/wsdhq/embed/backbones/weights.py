@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from wsdhq.embed.backbones.alexnet import ALEXNET_NAMES, LAST_MAP, AlexNet
 from wsdhq.embed.backbones.caffe_file import read_caffe_layers
-from wsdhq.embed.training.checkpoint import load_weights, read_tensors
+from wsdhq.embed.tensor_files import load_weights, read_tensors
 
 __all__ = [
     "alexnet_variant",

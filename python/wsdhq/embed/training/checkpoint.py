@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from wsdhq._files import atomic_path
+from wsdhq.embed.tensor_files import load_weights, read_tensors, write_tensors
 from wsdhq.quant import AdditiveQuantizer
 
 __all__ = [
     "Checkpoint",
-    "load_weights",
     "read_checkpoint",
-    "read_tensors",
     "write_checkpoint",
-    "write_tensors",
 ]
 
 _FORMAT = "wsdhq checkpoint 3"
-_METADATA = "wsdhq"
 # All of them, or before the first code update none.
 _QUANTIZED = ("codes", "codebooks", "metric")
 
@@ -148,65 +140,6 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         codebooks=quantized.get("codebooks"),
         metric=quantized.get("metric"),
     )
-
-
-def write_tensors(
-    path: str | os.PathLike[str], tensors: dict[str, Tensor], metadata: dict[str, str]
-) -> None:
-    """Write tensors as safetensors, whole or not at all; tied weights are written twice.
-
-    The same tensors and metadata give the same bytes.
-    """
-    apart = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
-    with atomic_path(path) as temporary:
-        # Safetensors writes the keys of metadata in an order that changes from run to run.
-        save_file(apart, temporary, metadata={_METADATA: json.dumps(metadata, sort_keys=True)})
-
-
-def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Read a safetensors file: its tensors and its metadata.
-
-    Raises
-    ------
-    FileNotFoundError
-        There is no such file.
-    ValueError
-        It is truncated or no safetensors file; the message names it.
-    """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: no such file")
-    try:
-        with safe_open(path, framework="pt") as stored:
-            # A tensor may share memory with the map of the file, which others may replace.
-            tensors = {name: stored.get_tensor(name).clone() for name in stored.keys()}  # noqa: SIM118
-            metadata = json.loads((stored.metadata() or {}).get(_METADATA, "{}"))
-    except (SafetensorError, ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: expected a whole safetensors file: {error}") from error
-    return tensors, metadata
-
-
-def load_weights(network: nn.Module, weights: dict[str, Tensor], source: str) -> None:
-    """Load a network's state, every tensor present, of its shape and finite.
-
-    Raises
-    ------
-    ValueError
-        A tensor is missing, superfluous, of another shape or not finite; the message names
-        `source` and the tensor.
-    """
-    expected = network.state_dict()
-    for name in sorted(expected.keys() ^ weights.keys()):
-        problem = "is missing" if name in expected else "belongs to no part of the model"
-        raise ValueError(f"{source}: the tensor {name!r} {problem}")
-    for name, value in weights.items():
-        if value.shape != expected[name].shape:
-            raise ValueError(
-                f"{source}: the tensor {name!r} has shape {tuple(value.shape)}, "
-                f"expected {tuple(expected[name].shape)}"
-            )
-        if value.is_floating_point() and not torch.isfinite(value).all():
-            raise ValueError(f"{source}: the tensor {name!r} holds NaN or infinite values")
-    network.load_state_dict(weights)
 
 
 def _with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
