@@ -8,13 +8,14 @@ import operator
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 __all__ = ["about", "as_choice", "as_integer", "as_number", "did_you_mean"]
 
 T = TypeVar("T")
+N = TypeVar("N", int, float)
 
 
 def as_integer(
@@ -68,7 +69,7 @@ def did_you_mean(name: object, known: Iterable[object]) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
-def _within(number: Any, name: str, minimum: Any, maximum: Any) -> Any:
+def _within(number: N, name: str, minimum: float | None, maximum: float | None) -> N:
     if (minimum is None or number >= minimum) and (maximum is None or number <= maximum):
         return number
     if minimum is None:

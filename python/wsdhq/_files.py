@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,7 @@ def writable_path(path: str | os.PathLike[str]) -> Path:
     return final
 
 
-_KINDS = {
+_KINDS: dict[str, Callable[[int], bool]] = {
     "a pipe": stat.S_ISFIFO,
     "a device": stat.S_ISCHR,
     "a block device": stat.S_ISBLK,

@@ -53,7 +53,7 @@ def test_tied_and_strided_tensors_are_written_whole(tmp_path):
 
 
 def test_other_types_are_refused_by_name(tmp_path):
-    with pytest.raises(TypeError, match="tensors: expected floats, integers or bool, got torch.c"):
+    with pytest.raises(TypeError, match=r"tensors: expected floats, integers or bool, got torch.c"):
         write_tensors(tmp_path / "file", {"a": torch.zeros(2, dtype=torch.complex64)}, {})
     assert list(tmp_path.iterdir()) == []
     save_file({"a": torch.zeros(2, dtype=torch.float8_e4m3fn)}, tmp_path / "foreign")

@@ -67,4 +67,4 @@ class AdditiveQuantization(FeatureBaseline):
         features = self._checked(queries, "queries", self._fitted_dim())
         index = AQDIndex(self._quantizer, "l2")
         index.add(self._checked_codes(codes))
-        return rank_by_index(index, features)
+        return rank_by_index(index, np.asarray(features))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,5 +36,5 @@ class LSH(HashingBaseline):
         self._mean = mean.astype(np.float32)
         self._projection = projection.astype(np.float32)
 
-    def _project(self, chunk: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _project(self, chunk: NDArray[np.float32]) -> NDArray[np.floating[Any]]:
         return (chunk - self._mean) @ self._projection

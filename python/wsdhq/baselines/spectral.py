@@ -49,7 +49,8 @@ class SpectralHashing(HashingBaseline):
 
     def _project(self, chunk: NDArray[np.float32]) -> NDArray[np.float64]:
         projected = (chunk - self._mean) @ self._directions
-        return np.sin(np.pi / 2 + self._frequencies * (projected - self._low))
+        waves: NDArray[np.float64] = np.sin(np.pi / 2 + self._frequencies * (projected - self._low))
+        return waves
 
 
 def smoothest_modes(

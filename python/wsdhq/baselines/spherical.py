@@ -121,7 +121,8 @@ class SphericalHashing(HashingBaseline):
         norms = np.square(centred).sum(axis=1, dtype=np.float64)
         lengths = np.square(self._centres).sum(axis=1, dtype=np.float64)
         distances = norms[:, None] - 2.0 * (centred @ self._centres.T) + lengths
-        return self._squared_radii - distances
+        inside: NDArray[np.float64] = self._squared_radii - distances
+        return inside
 
     def _rank_codes(self, query_codes: NDArray[np.uint8], codes: NDArray[np.uint8]) -> RankBatches:
         return rank_by_spherical_hamming(query_codes, codes)

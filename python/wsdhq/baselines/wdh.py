@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,7 +92,7 @@ class WDH(HashingBaseline):
         self._weights = functions.weights.astype(np.float32)
         self._offsets = functions.offsets.astype(np.float32)
 
-    def _project(self, chunk: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _project(self, chunk: NDArray[np.float32]) -> NDArray[np.floating[Any]]:
         return (chunk - self._mean) @ self._weights + self._offsets
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,7 +122,7 @@ class WMH(HashingBaseline):
             terms += _of_unit_trace(sample.T @ (matrix.astype(np.float32) @ sample))
         return (terms + terms.T) / 2
 
-    def _project(self, chunk: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _project(self, chunk: NDArray[np.float32]) -> NDArray[np.floating[Any]]:
         return (chunk - self._mean) @ self._projection
 
 

@@ -54,7 +54,7 @@ class _Dtype(StandIn):
         name = name.lstrip("<>=|")
         if name not in _FLOATS or order not in ("<", ">", "=", "|"):
             return None
-        return np.dtype(name).newbyteorder(order)
+        return np.dtype(f"{order}{np.dtype(name).str[1:]}")
 
 
 class ArrayStandIn(StandIn):
@@ -222,7 +222,7 @@ def _check_remembered(number: int, place: int) -> None:
 
 def _shallow(op: int) -> Any:
     """The unpickler's own step that makes a tuple, and a look at what is in it."""
-    load = pickle._Unpickler.dispatch[op]  # type: ignore[attr-defined]
+    load = pickle._Unpickler.dispatch[op]
 
     def load_tuple(self: Any) -> None:
         load(self)
@@ -236,10 +236,10 @@ def _shallow(op: int) -> Any:
     return load_tuple
 
 
-class _ShallowUnpickler(pickle._Unpickler):  # type: ignore[name-defined, misc]
+class _ShallowUnpickler(pickle._Unpickler):
     """Python's own unpickler in Python: slower, but it can be told to look at tuples."""
 
     dispatch: ClassVar[dict[int, Any]] = {
-        **pickle._Unpickler.dispatch,  # type: ignore[attr-defined]
+        **pickle._Unpickler.dispatch,
         **{op: _shallow(op) for op in _TUPLES},
     }

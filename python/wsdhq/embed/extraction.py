@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from torch import nn
 from wsdhq._arguments import as_integer
 from wsdhq.data import ImageCollection, SkippedImage
 from wsdhq.embed.decoding import decoded_parts
+from wsdhq.embed.networks.heads import HypersphericalHead
 from wsdhq.embed.networks.network import EmbeddingNetwork, backbone_width, evaluation_mode
 from wsdhq.embed.threads import torch_threads
 
@@ -103,7 +104,8 @@ def extract_features(
     width = backbone_width(backbone, crop_size or image_size)
     parameter = next(backbone.parameters(), None)
     device = torch.device("cpu") if parameter is None else parameter.device
-    network = EmbeddingNetwork(_NoHead(), backbone, crop_size, evaluation_crops).to(device)
+    head = cast(HypersphericalHead, _NoHead())
+    network = EmbeddingNetwork(head, backbone, crop_size, evaluation_crops).to(device)
     step = network.evaluation_batch if batch_size is None else batch_size
 
     features = np.empty((len(images), width), dtype=np.float32)

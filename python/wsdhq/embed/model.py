@@ -271,7 +271,8 @@ class TrainedModel:
         norm = float(np.linalg.norm(mean))
         if norm < 1e-6:
             raise ValueError(f"tags: {', '.join(tags)} cancel out on the sphere")
-        return (mean / norm).astype(np.float32)
+        direction: NDArray[np.float32] = (mean / norm).astype(np.float32)
+        return direction
 
     def encode(
         self, data: Any, batch_size: int | None = None, threads: int | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -83,7 +83,7 @@ def build_network(
         if backbone is None:
             backbone = make_backbone(_form_of(config.backbone, stored), weights)
             # By this name it will be made again.
-            backbone.backbone_name = config.backbone
+            cast(Any, backbone).backbone_name = config.backbone
         width = backbone_width(backbone, config.crop_size or config.image_size)
     if width is None:
         raise ValueError("in_dim: the width of the features is needed in features mode")

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from wsdhq.quant import AdditiveQuantizer, AQDIndex
 from wsdhq.quant.arrays.foreign import rows_per_chunk
 from wsdhq.quant.arrays.vectors import as_float32, as_vectors
+from wsdhq.quant.index import Similarity
 from wsdhq.quant.threads import resolve_threads
 
 __all__ = ["from_faiss", "to_faiss"]
@@ -130,7 +131,10 @@ def from_faiss(index: Any, *, threads: int | None = None) -> AQDIndex:
         )
     if not found.is_trained:
         raise ValueError("index: expected a trained index, got one without codebooks")
-    similarities = {faiss.METRIC_INNER_PRODUCT: "ip", faiss.METRIC_L2: "l2"}
+    similarities: dict[int, Similarity] = {
+        faiss.METRIC_INNER_PRODUCT: "ip",
+        faiss.METRIC_L2: "l2",
+    }
     if found.metric_type not in similarities:
         raise ValueError(
             f"index: expected the metric inner product or L2, got number {found.metric_type}"
@@ -237,8 +241,10 @@ def _view(faiss: Any, vector: Any) -> NDArray[Any]:
     if vector.size() == 0:
         return np.empty(0, np.uint8)
     if hasattr(vector, "data"):
-        return faiss.rev_swig_ptr(vector.data(), vector.size())
-    return faiss.vector_to_array(vector)
+        shared: NDArray[Any] = faiss.rev_swig_ptr(vector.data(), vector.size())
+        return shared
+    copied: NDArray[Any] = faiss.vector_to_array(vector)
+    return copied
 
 
 def _faiss() -> Any:

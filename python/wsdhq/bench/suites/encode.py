@@ -50,7 +50,7 @@ def check_encoder(
     vectors: NDArray[np.float32],
     codes: NDArray[np.uint8],
     threads: int,
-    **settings: int,
+    **settings: Any,
 ) -> float:
     """Check codes that `quantizer` made of `vectors`; gives their mean squared error.
 
@@ -83,7 +83,7 @@ def _ours(
 ) -> list[Contestant]:
     # Without relaxation `iterations` counts sweeps.
     plain = AdditiveQuantizer.from_codebooks(quantizer.codebooks, relaxation=None)
-    settings: dict[str, dict[str, int]] = {
+    settings: dict[str, dict[str, Any]] = {
         "default": {},
         "beam 1 and one sweep": {"beam_width": 1, "iterations": 1},
         **{f"beam {width}": {"beam_width": width} for width in beam_widths},

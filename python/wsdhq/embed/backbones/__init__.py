@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from functools import partial
+from typing import Any, cast
 
 from torch import nn
 
@@ -85,5 +86,5 @@ def make_backbone(name: str, weights: str | os.PathLike[str] | None = None) -> n
         )
     if weights is not None:
         load_backbone_weights(backbone, weights)
-    backbone.backbone_name = name
+    cast(Any, backbone).backbone_name = name
     return backbone

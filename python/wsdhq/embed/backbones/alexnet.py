@@ -155,8 +155,12 @@ class AlexNet(nn.Module):
 
     def _reduced(self, maps: Tensor, pool: nn.Module) -> Tensor:
         if self.variant == "torchvision":
-            return pool(maps)
-        return pool(self.norm(maps)) if self.norm_first else self.norm(pool(maps))
+            reduced: Tensor = pool(maps)
+        elif self.norm_first:
+            reduced = pool(self.norm(maps))
+        else:
+            reduced = self.norm(pool(maps))
+        return reduced
 
     def _check_size(self, images: Tensor) -> None:
         least, most, usual = (199, 230, 227) if self.variant == "caffe" else (63, None, 224)

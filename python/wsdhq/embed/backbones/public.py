@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -68,7 +68,7 @@ def make_public_backbone(library: str, name: str) -> nn.Module:
 
 def _from_torchvision(models: Any, name: str) -> nn.Module:
     _check_name("torchvision", name, name, models.list_models(module=models))
-    model: nn.Module = models.get_model(name, weights=None)
+    model: Any = models.get_model(name, weights=None)
     removed = [_remove_classifier(model, name)]
     for auxiliary in _AUXILIARY:
         if getattr(model, auxiliary, None) is not None:
@@ -76,7 +76,7 @@ def _from_torchvision(models: Any, name: str) -> nn.Module:
             model.aux_logits = False
         removed.append(f"{auxiliary}.")
     model.removed_classifier = tuple(removed)
-    return model
+    return cast(nn.Module, model)
 
 
 def _remove_classifier(model: nn.Module, name: str) -> str:
@@ -99,7 +99,7 @@ def _from_timm(timm: Any, name: str) -> nn.Module:
     # What follows a dot names weights: resnet18.a1_in1k.
     _check_name("timm", name, name.partition(".")[0], timm.list_models())
     try:
-        model: nn.Module = timm.create_model(name, pretrained=False, num_classes=0)
+        model: Any = timm.create_model(name, pretrained=False, num_classes=0)
     except RuntimeError as error:
         raise ValueError(f"backbone: timm cannot make {name!r}: {error}") from error
     settings = getattr(model, "pretrained_cfg", None) or {}
@@ -111,7 +111,7 @@ def _from_timm(timm: Any, name: str) -> nn.Module:
             mean=tuple(255 * value for value in settings["mean"]),
             deviation=tuple(255 * value for value in settings["std"]),
         )
-    return model
+    return cast(nn.Module, model)
 
 
 def _check_name(library: str, name: str, wanted: str, known: Iterable[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -105,15 +106,14 @@ class EmbeddingNetwork(nn.Module):
         ValueError
             In evaluation mode, images smaller than the crop size.
         """
-        whole = self.backbone is None or self.crop_size is None or self.training
-        if whole or self.evaluation_crops == "centre":
-            shown = inputs if whole else centre_crop(inputs, self.crop_size)
+        size = None if self.backbone is None or self.training else self.crop_size
+        if size is None or self.evaluation_crops == "centre":
+            shown = inputs if size is None else centre_crop(inputs, size)
             embeddings: Tensor = self.head(self.features(shown))
             return embeddings
         # One crop after the other: all at once would need ten times the memory.
-        mean = (
-            sum(self.head(self.features(crop)) for crop in ten_crops(inputs, self.crop_size)) / 10
-        )
+        total: Any = sum(self.head(self.features(crop)) for crop in ten_crops(inputs, size))
+        mean: Tensor = total / 10
         return functional.normalize(mean, dim=1) if self.head.normalize else mean
 
     def fit_scaling(self, inputs: Tensor, whitening: float = 0.0) -> None:

@@ -270,7 +270,8 @@ def _join(
     edges = sparse.coo_array((np.ones(len(i), dtype=np.int8), (i, j)), shape=(n, n))
     _, labels = connected_components(edges, directed=False)
     _, first_member = np.unique(labels, return_index=True)
-    return first_member[labels].astype(np.int64)
+    representatives: NDArray[np.int64] = first_member[labels].astype(np.int64)
+    return representatives
 
 
 def _as_float64(vectors: ArrayLike, name: str) -> NDArray[np.float64]:

@@ -73,7 +73,7 @@ class TrainingInputs:
         value = 0
         for start in range(0, len(self.array), _ROWS_PER_BLOCK):
             block = np.ascontiguousarray(self.array[start : start + _ROWS_PER_BLOCK])
-            value = zlib.crc32(memoryview(block).cast("B"), value)
+            value = zlib.crc32(block.reshape(-1).view(np.uint8).data, value)
         return value
 
 
