@@ -1,95 +1,30 @@
-// Blocks of a factorization in AVX-512: 8 rows share what is loaded of the other block.
+// Blocks of a factorization in AVX-512.
 #include <immintrin.h>
 
-#include "solve_kernels.hpp"
+#include "solve_loops.hpp"
 
 namespace wsdhq::kernels {
 namespace {
 
-constexpr std::size_t kSize = kSolveBlock;
-constexpr std::size_t kLanes = 8;
-constexpr std::size_t kRows = 8;
-constexpr std::size_t kRegisters = 2;  // of a row, at once
+struct Lanes {
+    using Vector = __m512d;
+    static constexpr std::size_t kCount = 8;
+    static constexpr std::size_t kRows = 8;
+    static constexpr std::size_t kRegisters = 2;
 
-// Two instructions: one that is fused would round once instead of twice.
-inline __m512d minus_product(__m512d from, __m512d a, __m512d b) {
-    return _mm512_sub_pd(from, _mm512_mul_pd(a, b));
-}
-
-void subtract_product(const double* left, const double* right, double* block) {
-    for (std::size_t j = 0; j < kSize; j += kRegisters * kLanes) {
-        for (std::size_t i = 0; i < kSize; i += kRows) {
-            __m512d sums[kRows][kRegisters];
-#pragma GCC unroll 8
-            for (std::size_t row = 0; row < kRows; ++row) {
-#pragma GCC unroll 2
-                for (std::size_t r = 0; r < kRegisters; ++r) {
-                    sums[row][r] = _mm512_loadu_pd(block + (i + row) * kSize + j + r * kLanes);
-                }
-            }
-            for (std::size_t k = 0; k < kSize; ++k) {
-                __m512d others[kRegisters];
-#pragma GCC unroll 2
-                for (std::size_t r = 0; r < kRegisters; ++r) {
-                    others[r] = _mm512_loadu_pd(right + k * kSize + j + r * kLanes);
-                }
-#pragma GCC unroll 8
-                for (std::size_t row = 0; row < kRows; ++row) {
-                    const __m512d factor = _mm512_set1_pd(left[(i + row) * kSize + k]);
-#pragma GCC unroll 2
-                    for (std::size_t r = 0; r < kRegisters; ++r) {
-                        sums[row][r] = minus_product(sums[row][r], factor, others[r]);
-                    }
-                }
-            }
-#pragma GCC unroll 8
-            for (std::size_t row = 0; row < kRows; ++row) {
-#pragma GCC unroll 2
-                for (std::size_t r = 0; r < kRegisters; ++r) {
-                    _mm512_storeu_pd(block + (i + row) * kSize + j + r * kLanes, sums[row][r]);
-                }
-            }
-        }
+    static Vector load(const double* from) { return _mm512_loadu_pd(from); }
+    static void store(double* to, Vector values) { _mm512_storeu_pd(to, values); }
+    static Vector spread(double value) { return _mm512_set1_pd(value); }
+    // Two instructions: one that is fused would round once instead of twice.
+    static Vector minus_product(Vector from, Vector a, Vector b) {
+        return _mm512_sub_pd(from, _mm512_mul_pd(a, b));
     }
-}
-
-// Divides `Count` rows side by side: each waits for its own divisions only.
-template <std::size_t Count>
-void divide_some(const double* above, const double* diagonal, double* rows) {
-    for (std::size_t k = 0; k < kSize; ++k) {
-        double values[Count];
-        __m512d factors[Count];
-        for (std::size_t i = 0; i < Count; ++i) {
-            values[i] = rows[i * kSize + k] / diagonal[k];
-            factors[i] = _mm512_set1_pd(values[i]);
-        }
-        for (std::size_t j = k / kSolveStep * kSolveStep; j < kSize; j += kLanes) {
-            const __m512d others = _mm512_loadu_pd(above + k * kSize + j);
-            for (std::size_t i = 0; i < Count; ++i) {
-                double* place = rows + i * kSize + j;
-                _mm512_storeu_pd(place, minus_product(_mm512_loadu_pd(place), factors[i], others));
-            }
-        }
-        for (std::size_t i = 0; i < Count; ++i) {
-            rows[i * kSize + k] = values[i];
-        }
-    }
-}
-
-void divide_rows(const double* above, const double* diagonal, std::size_t num_rows, double* rows) {
-    std::size_t i = 0;
-    for (; i + 4 <= num_rows; i += 4) {
-        divide_some<4>(above, diagonal, rows + i * kSize);
-    }
-    for (; i < num_rows; ++i) {
-        divide_some<1>(above, diagonal, rows + i * kSize);
-    }
-}
+};
 
 }  // namespace
 
 const SolveKernels& solve_kernels_avx512() {
-    static constexpr SolveKernels kernels{subtract_product, divide_rows};
+    static constexpr SolveKernels kernels = solve_kernels_with<Lanes>();
     return kernels;
 }
 

@@ -12,8 +12,6 @@ from typing import TypeVar
 
 import numpy as np
 
-__all__ = ["about", "as_choice", "as_integer", "as_number", "did_you_mean"]
-
 T = TypeVar("T")
 N = TypeVar("N", int, float)
 

@@ -8,8 +8,6 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
-__all__ = ["install_command"]
-
 
 def install_command(extra: str) -> str:
     """What installs an extra from where this package itself came: a clone, a wheel or an index.

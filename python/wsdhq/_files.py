@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 
 from wsdhq._temporary import synchronize_folder, temporary_folder, told_of
 
-__all__ = ["as_path", "atomic_path", "save_npy", "writable_path", "write_json", "write_text"]
-
 
 def as_path(path: str | os.PathLike[str]) -> Path:
     """The path that a user gave; a TypeError names the argument."""

@@ -15,8 +15,6 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, TextIO
 
-__all__ = ["Progress", "ProgressCallback", "above_bars", "check_verbose"]
-
 # Is told how much of a stage is done.
 ProgressCallback = Callable[[float], None]
 

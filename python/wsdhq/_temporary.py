@@ -16,8 +16,6 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["synchronize_folder", "temporary_folder", "told_of"]
-
 # Short, whatever the name of the file is, and like nobody else's.
 _OURS = re.compile(r"\.wsdhq-[0-9a-f]{16}\.part")
 

@@ -19,8 +19,6 @@ from numpy.typing import NDArray
 
 from wsdhq._progress import Progress
 
-__all__ = ["TYPES", "Entry", "byte_chunks", "encode_header", "read_arrays", "read_header"]
-
 #: Of the types of the format, the arrays that hold them: of bfloat16, which NumPy lacks, the bits.
 TYPES: dict[str, np.dtype[Any]] = {
     "BOOL": np.dtype("?"),

@@ -79,7 +79,9 @@ def make_baseline(
         As `baseline_class`.
     """
     found = baseline_class(name)
-    known = list(signature(found).parameters)
+    own = list(signature(found).parameters)
+    shared = [each for kind in found.__mro__[1:-1] for each in signature(kind).parameters]
+    known = [each for each in dict.fromkeys(own + shared) if each not in ("settings", "args")]
     for setting in settings:
         if setting not in known:
             raise TypeError(f"{name} has no setting {setting!r}: there is {', '.join(known)}")

@@ -13,8 +13,6 @@ from wsdhq.evaluation import RankBatches, rank_by_index
 from wsdhq.quant import AdditiveQuantizer, AQDIndex
 from wsdhq.quant.arrays.vectors import FloatMatrix
 
-__all__ = ["AdditiveQuantization"]
-
 
 class AdditiveQuantization(FeatureBaseline):
     """Additive quantization of features, searched by asymmetric Euclidean distance.

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from wsdhq._arguments import as_number
 from wsdhq.baselines.common.deep_network import DeepHashing, HashTask, augmented
 from wsdhq.baselines.interface import TrainingData
 from wsdhq.embed.networks.network import EmbeddingNetwork
-
-__all__ = ["DeepBit", "distribution_loss", "invariance_loss", "quantization_loss", "rotated"]
 
 # Images are turned by up to two steps either way, as in the released code; the weight of a turn
 # is a normal curve over its angle, a step being the deviation.
@@ -127,14 +125,15 @@ class DeepBit(DeepHashing):
 
     Parameters
     ----------
-    bits, seed, threads, epochs, batch_size, learning_rate, head_rate_factor, hidden_dim, dropout,
-    backbone, crop_size, evaluation_crops, device
+    bits, epochs, learning_rate, hidden_dim
         As in `DeepHashing`.
     quantization_weight, distribution_weight, invariance_weight : float
         alpha, beta and gamma, at least 0; 1 each in the paper.
     noise : float
         Deviation of the noise added to features, in units of their root mean square deviation,
         at least 0.
+    **settings
+        The others of `DeepHashing`.
     """
 
     name: ClassVar[str] = "DeepBit"
@@ -144,37 +143,17 @@ class DeepBit(DeepHashing):
         self,
         bits: int,
         *,
-        seed: int = 0,
-        threads: int | None = None,
         epochs: int = 5,
-        batch_size: int = 256,
         learning_rate: float = 1e-4,
-        head_rate_factor: float = 10.0,
         hidden_dim: int | None = None,
-        dropout: float = 0.2,
-        backbone: nn.Module | None = None,
-        crop_size: int | None = None,
-        evaluation_crops: str = "centre",
-        device: str = "cpu",
         quantization_weight: float = 1.0,
         distribution_weight: float = 1.0,
         invariance_weight: float = 1.0,
         noise: float = 0.1,
+        **settings: Any,
     ) -> None:
         super().__init__(
-            bits,
-            seed=seed,
-            threads=threads,
-            epochs=epochs,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            head_rate_factor=head_rate_factor,
-            hidden_dim=hidden_dim,
-            dropout=dropout,
-            backbone=backbone,
-            crop_size=crop_size,
-            evaluation_crops=evaluation_crops,
-            device=device,
+            bits, epochs=epochs, learning_rate=learning_rate, hidden_dim=hidden_dim, **settings
         )
         self.quantization_weight = as_number(quantization_weight, "quantization_weight", 0)
         self.distribution_weight = as_number(distribution_weight, "distribution_weight", 0)

@@ -15,8 +15,6 @@ from wsdhq.embed.tags.word_vectors import WordVectors
 from wsdhq.evaluation import RankBatches
 from wsdhq.quant.threads import resolve_threads
 
-__all__ = ["Baseline", "TrainingData"]
-
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:

@@ -13,8 +13,6 @@ from wsdhq.baselines.common.hamming import HashingBaseline
 from wsdhq.baselines.interface import TrainingData
 from wsdhq.quant.arrays.vectors import FloatMatrix
 
-__all__ = ["ITQ", "learn_rotation"]
-
 _ITERATIONS = 50
 
 

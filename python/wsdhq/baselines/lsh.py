@@ -12,8 +12,6 @@ from wsdhq.baselines.common.hamming import HashingBaseline
 from wsdhq.baselines.interface import TrainingData
 from wsdhq.quant.arrays.vectors import FloatMatrix
 
-__all__ = ["LSH"]
-
 
 class LSH(HashingBaseline):
     """Locality-sensitive hashing by random hyperplanes.

@@ -12,8 +12,6 @@ from wsdhq.baselines.common.hamming import HashingBaseline
 from wsdhq.baselines.interface import TrainingData
 from wsdhq.quant.arrays.vectors import FloatMatrix
 
-__all__ = ["SpectralHashing", "smoothest_modes"]
-
 # A direction whose range is this small a part of the widest one holds rounding errors.
 _NEGLIGIBLE = 1e-6
 

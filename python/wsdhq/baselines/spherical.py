@@ -15,8 +15,6 @@ from wsdhq.evaluation import RankBatches
 from wsdhq.quant.arrays.vectors import FloatMatrix
 from wsdhq.quant.initialize import sample_rows
 
-__all__ = ["SphericalHashing", "overlaps", "rank_by_spherical_hamming"]
-
 logger = logging.getLogger("wsdhq.baselines")
 
 # Tolerances eps_m and eps_s of the paper, as parts of the ideal overlap m / 4.

@@ -14,8 +14,6 @@ from wsdhq.baselines.common.tag_matrix import tag_matrix
 from wsdhq.baselines.interface import TrainingData
 from wsdhq.quant.arrays.vectors import FloatMatrix
 
-__all__ = ["WDH"]
-
 # Weight of the visual term, averaged over bits, against that of the tags.
 _CONSISTENCY = 1.0
 # Ridges, as parts of the mean diagonal of the matrices that they are added to.

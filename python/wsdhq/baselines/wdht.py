@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from wsdhq._arguments import as_number
@@ -18,8 +18,6 @@ from wsdhq.baselines.interface import TrainingData
 from wsdhq.embed.networks.network import EmbeddingNetwork
 from wsdhq.embed.tags.sets import check_tag_sets
 from wsdhq.embed.tags.word_vectors import WordVectors
-
-__all__ = ["WDHT", "hinge_loss", "mean_tag_vectors", "pairwise_loss", "quantization_loss"]
 
 # A mean of unit vectors that is shorter is what rounding left of vectors that cancel out.
 _SHORTEST_MEAN = 1e-6
@@ -159,8 +157,7 @@ class WDHT(DeepHashing):
 
     Parameters
     ----------
-    bits, seed, threads, epochs, batch_size, learning_rate, head_rate_factor, hidden_dim, dropout,
-    backbone, crop_size, evaluation_crops, device
+    bits, epochs, batch_size
         As in `DeepHashing`.
     margin : float
         Margin of the hinge, at least 0.
@@ -169,6 +166,8 @@ class WDHT(DeepHashing):
     distance_scale : float or None
         Factor on cosine distances, above 0; None makes their mean over pairs of training
         images a half.
+    **settings
+        The others of `DeepHashing`.
     """
 
     name: ClassVar[str] = "WDHT"
@@ -179,38 +178,15 @@ class WDHT(DeepHashing):
         self,
         bits: int,
         *,
-        seed: int = 0,
-        threads: int | None = None,
         epochs: int = 20,
         batch_size: int = 128,
-        learning_rate: float = 1e-3,
-        head_rate_factor: float = 10.0,
-        hidden_dim: int | None = 512,
-        dropout: float = 0.2,
-        backbone: nn.Module | None = None,
-        crop_size: int | None = None,
-        evaluation_crops: str = "centre",
-        device: str = "cpu",
         margin: float = 0.2,
         hinge_weight: float = 10.0,
         quantization_weight: float = 0.1,
         distance_scale: float | None = None,
+        **settings: Any,
     ) -> None:
-        super().__init__(
-            bits,
-            seed=seed,
-            threads=threads,
-            epochs=epochs,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            head_rate_factor=head_rate_factor,
-            hidden_dim=hidden_dim,
-            dropout=dropout,
-            backbone=backbone,
-            crop_size=crop_size,
-            evaluation_crops=evaluation_crops,
-            device=device,
-        )
+        super().__init__(bits, epochs=epochs, batch_size=batch_size, **settings)
         self.margin = as_number(margin, "margin", 0)
         self.hinge_weight = as_number(hinge_weight, "hinge_weight", 0)
         self.quantization_weight = as_number(quantization_weight, "quantization_weight", 0)

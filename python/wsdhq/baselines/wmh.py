@@ -23,8 +23,6 @@ from wsdhq.baselines.itq import learn_rotation
 from wsdhq.quant.arrays.vectors import FloatMatrix
 from wsdhq.quant.initialize import sample_rows
 
-__all__ = ["WMH", "graph_laplacian", "local_discriminant", "tag_scatter"]
-
 _NEIGHBOURS = 5
 # Brute-force neighbours and their scatter take time with the square of the rows.
 _MAX_ROWS = 10_000

@@ -10,8 +10,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["authors_icm", "folded_icm", "tag_objective"]
-
 
 def authors_icm(
     vectors: NDArray[np.float32],

@@ -5,14 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = [
-    "WrongResultError",
-    "check_not_above",
-    "check_same_scores",
-    "check_search",
-    "table_scores",
-]
-
 
 class WrongResultError(AssertionError):
     """A contestant's answer is not what it must be: nothing was timed."""

@@ -17,8 +17,6 @@ from wsdhq.bench.timing import Contestant, race
 from wsdhq.bench.vectors import Split, split_vectors
 from wsdhq.quant import AdditiveQuantizer
 
-__all__ = ["Context"]
-
 
 @dataclass
 class Context:

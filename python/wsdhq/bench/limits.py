@@ -11,8 +11,6 @@ import numpy as np
 from wsdhq.bench.peers import thread_limit
 from wsdhq.bench.timing import Contestant, Spread, race
 
-__all__ = ["one_thread_reader", "product_limit", "read_limit"]
-
 
 def product_limit(
     threads: int, rounds: int, shape: tuple[int, int, int] = (20_000, 300, 1024)

@@ -14,8 +14,6 @@ from wsdhq import __version__, _core
 from wsdhq.bench.peers import find_peer, num_cores
 from wsdhq.quant import simd_levels
 
-__all__ = ["describe_machine"]
-
 _LIBRARIES = ("numpy", "scipy", "faiss-cpu", "scann", "threadpoolctl")
 _VARIABLES = ("WSDHQ_SIMD", "OMP_WAIT_POLICY", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 

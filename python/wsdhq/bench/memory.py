@@ -13,8 +13,6 @@ import numpy as np
 
 from wsdhq.quant import AdditiveQuantizer, AQDIndex
 
-__all__ = ["growth_of", "measure_memory"]
-
 WORKS = ("encode", "search")
 _WANTED = 64.0
 _CHILD = """

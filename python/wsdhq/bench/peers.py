@@ -12,17 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = [
-    "be_silent_about_few",
-    "faiss_lsq_index",
-    "faiss_pq_indexes",
-    "find_peer",
-    "lsq_codebooks",
-    "num_cores",
-    "pad_columns",
-    "thread_limit",
-]
-
 
 def find_peer(name: str) -> ModuleType | None:
     """The module `name` if it is installed and loads, else None."""

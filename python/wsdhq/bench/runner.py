@@ -18,8 +18,6 @@ from wsdhq.bench.suites.search import search_suite
 from wsdhq.bench.suites.solve import solve_suite
 from wsdhq.bench.suites.train import train_suite
 
-__all__ = ["new_report", "run_suites"]
-
 _RUN: dict[str, Callable[[Context], Iterator[Comparison]]] = {
     "search": search_suite,
     "encode": encode_suite,

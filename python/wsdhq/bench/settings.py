@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-__all__ = ["MODES", "SUITES", "Settings"]
-
 SUITES = ("search", "encode", "solve", "train")
 
 

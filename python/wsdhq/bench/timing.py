@@ -9,8 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Contestant", "Spread", "race", "ratio_of_rounds"]
-
 # A call shorter than this is repeated within its turn: the clock and the first touch of the
 # caches would weigh as much as the work.
 _SHORTEST_TURN = 0.02

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Split", "draw_codes", "split_vectors", "structured_vectors"]
-
 _CHUNK = 16384
 _NUM_CLUSTERS = 200
 # Deviation in direction d is (d + 1) ** -_DECAY; clusters hold this share of the deviation.

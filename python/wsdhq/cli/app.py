@@ -15,8 +15,6 @@ from typer.core import TyperGroup
 from wsdhq.cli.commands import COMMANDS
 from wsdhq.cli.console import say_error, say_interrupted, show_log
 
-__all__ = ["app", "run"]
-
 # Exit statuses, as shells and other programs have them.
 _MISTAKE = 2
 _INTERRUPTED = 130
@@ -42,7 +40,7 @@ class _LazyCommands(TyperGroup):
         if cmd_name not in COMMANDS:
             return None
         command = COMMANDS[cmd_name]
-        if ctx.resilient_parsing and cmd_name not in _words_on_the_line():
+        if ctx is not None and ctx.resilient_parsing and cmd_name not in _words_on_the_line():
             return _made(cmd_name, lambda: None, command.summary)
         module = import_module(f"wsdhq.cli.{command.module}")
         return _made(cmd_name, getattr(module, cmd_name))

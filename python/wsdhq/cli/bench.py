@@ -26,8 +26,6 @@ from wsdhq.cli.console import WIDTH_OF_FILES, bar_for, printable, say
 from wsdhq.cli.options import check_folder_of
 from wsdhq.data import read_features
 
-__all__ = ["bench"]
-
 # Codebooks have 256 codewords: fewer rows would not even name each of them.
 _MIN_FEATURES = 1500
 

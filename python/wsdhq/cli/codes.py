@@ -31,8 +31,6 @@ from wsdhq.quant import AQDIndex
 if TYPE_CHECKING:
     from wsdhq.embed import EmbeddedImages, TrainedModel
 
-__all__ = ["embed", "encode", "index"]
-
 Out = Annotated[Path, typer.Option(help="File to write.")]
 
 

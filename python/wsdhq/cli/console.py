@@ -14,19 +14,6 @@ from wsdhq._progress import Progress, above_bars
 from wsdhq.data import SkippedImage
 from wsdhq.data.skipped import list_skipped
 
-__all__ = [
-    "WIDTH_OF_FILES",
-    "bar_for",
-    "print_table",
-    "printable",
-    "say",
-    "say_error",
-    "say_interrupted",
-    "say_skipped",
-    "show_log",
-    "shows_bars",
-]
-
 # Width of tables in files and pipes: a log is not cut at the 80 columns of no terminal.
 WIDTH_OF_FILES = 160
 

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from wsdhq.embed import TrainedModel
     from wsdhq.synthetic import SyntheticWorld
 
-__all__ = ["demo"]
-
 _WORDS = ["boat", "sea"]
 _RESULTS_SHOWN = 5
 

@@ -22,8 +22,6 @@ from wsdhq.cli.options import (
 if TYPE_CHECKING:
     from wsdhq.runs import Evaluation
 
-__all__ = ["evaluate", "print_evaluation"]
-
 
 def evaluate(
     run: Run,

@@ -14,8 +14,6 @@ from importlib.util import find_spec
 
 from wsdhq.cli.commands import COMMANDS, NEEDED
 
-__all__ = ["answer", "command_of", "missing_package"]
-
 _OPTIONS = {
     "-q, --quiet": "Print results and errors only, show no bars.",
     "-v, --verbose": "Tell, too, what each step of a fit does.",

@@ -20,21 +20,6 @@ from wsdhq.quant.index import Similarity
 if TYPE_CHECKING:
     from wsdhq.embed import TrainedModel
 
-__all__ = [
-    "Features",
-    "Images",
-    "Run",
-    "SimilarityName",
-    "Threads",
-    "as_options",
-    "check_folder_of",
-    "check_kind",
-    "check_output",
-    "known_similarity",
-    "one_input",
-    "read_array",
-]
-
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="Run directory that `wsdhq train` wrote.")]
 Features = Annotated[
     Path | None, typer.Option(help="Features of the images, (N, F) .npy, one row per image.")

@@ -50,8 +50,6 @@ from wsdhq.reproduce.results.figures import (
 from wsdhq.reproduce.results.summary import Results
 from wsdhq.reproduce.results.tables import SPREAD_NOTE, About, markdown, table_rows
 
-__all__ = ["reproduce"]
-
 # Fields of TrainConfig that other options decide, or that would make rows differ.
 _TAKEN = (
     "out", "tags", "features", "images", "bits", "word_vectors", "num_queries", "num_train",

@@ -21,8 +21,6 @@ from wsdhq.quant import AQDIndex
 if TYPE_CHECKING:
     from wsdhq.embed import TrainedModel
 
-__all__ = ["known_tags", "search"]
-
 
 def search(
     run: Run,

@@ -18,8 +18,6 @@ from wsdhq.embed.config import GRAPH_NEIGHBOURS, MERGE_RADIUS, SphereConfig
 if TYPE_CHECKING:
     from wsdhq.embed.tags import SemanticSphere
 
-__all__ = ["tags"]
-
 _NAMES_SHOWN = 40
 
 

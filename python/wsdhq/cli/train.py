@@ -16,8 +16,6 @@ from wsdhq.embed.config.presets import PRESETS, preset_settings
 from wsdhq.embed.config.variants import PIECES, VARIANTS, Variant, find_variant
 from wsdhq.embed.run_directory import RunDirectory
 
-__all__ = ["train"]
-
 
 def _setting(name: str, text: str, *spelling: str) -> Any:
     """An option of a setting: left out, a preset or the default of `TrainConfig` decides."""

@@ -19,8 +19,6 @@ from wsdhq.data.splits import check_rows
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["DecodedImages", "SkippedImage", "decode_images"]
-
 _ROWS_PER_TASK = 16
 
 

@@ -10,8 +10,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["map_npy", "read_features"]
-
 _MAGIC = b"\x93NUMPY"
 _FLOAT_SIZES = (2, 4, 8)
 _CHECKED_BYTES = 16 << 20

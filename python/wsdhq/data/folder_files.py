@@ -15,8 +15,6 @@ from wsdhq._files import atomic_path, save_npy, write_json
 from wsdhq.data.labels import Grouping
 from wsdhq.data.tags import normalize_tags
 
-__all__ = ["FEATURES", "IMAGES", "IMAGE_LIST", "LABELS", "TAGS", "write_folder"]
-
 IMAGE_LIST = "images.txt"
 IMAGES = ("images", "images.zip", IMAGE_LIST)
 TAGS = ("tags.txt", "tags.jsonl")

@@ -18,13 +18,6 @@ from wsdhq.data.tags import numbered_lines
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = [
-    "IMAGE_EXTENSIONS",
-    "ImageCollection",
-    "UnreadableImage",
-    "open_images",
-]
-
 IMAGE_EXTENSIONS = frozenset(
     {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 )

@@ -17,8 +17,6 @@ from wsdhq.data.features import map_npy
 from wsdhq.data.splits import check_rows
 from wsdhq.data.tags import numbered_lines
 
-__all__ = ["Grouping", "Labels", "join_groupings", "read_labels"]
-
 _IDENTIFIERS = frozenset({"id", "image", "name", "file", "filename", "path"})
 _FLAGS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
 _SEPARATOR = "|"

@@ -9,8 +9,6 @@ from pathlib import Path
 
 from wsdhq.data.tags import normalize_tags
 
-__all__ = ["TagReader", "find", "read_lines", "shown"]
-
 
 def find(
     what: str,

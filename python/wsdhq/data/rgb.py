@@ -17,8 +17,6 @@ import numpy as np
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["decode_rgb", "pillow_formats"]
-
 # Only these: among Pillow's other formats is EPS, for which it starts Ghostscript.
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 _STRIP_PIXELS = 1 << 20

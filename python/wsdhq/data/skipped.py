@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-__all__ = ["list_skipped"]
-
 _NAMES_SHOWN = 5
 
 

@@ -7,8 +7,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from wsdhq._arguments import as_integer
 
-__all__ = ["check_rows", "default_queries", "split_collection", "split_rows"]
-
 
 def split_rows(
     num_rows: int, num_queries: int, seed: int = 0

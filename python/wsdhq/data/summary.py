@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["count_line", "few", "split_line"]
-
 _MAX_NAMED = 3
 
 

@@ -15,8 +15,6 @@ from wsdhq.data.images import ImageCollection, open_images
 from wsdhq.data.labels import Grouping, join_groupings
 from wsdhq.data.splits import check_rows
 
-__all__ = ["TaggedImages"]
-
 
 @dataclass(frozen=True, eq=False)
 class TaggedImages:

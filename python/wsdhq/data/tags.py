@@ -8,8 +8,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-__all__ = ["normalize_tags", "numbered_lines", "read_tags"]
-
 
 def read_tags(path: str | os.PathLike[str]) -> list[list[str]]:
     """Read the tags of a collection of images.

@@ -16,8 +16,6 @@ from typing import Any, BinaryIO, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ARRAY_NAMES", "ArrayStandIn", "StandIn", "as_text", "read_pickle"]
-
 _FLOATS = ("f2", "f4", "f8")
 
 # A tuple within a tuple within a tuple ... that is the key of a dict is hashed by calls in calls,

@@ -15,8 +15,6 @@ from wsdhq.data import (
     decode_images,
 )
 
-__all__ = ["decoded_parts"]
-
 _MAX_PART = 1024
 _BYTES_PER_PART = 64 << 20
 

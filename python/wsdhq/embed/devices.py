@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import torch
 
-__all__ = ["usable_device"]
-
 
 def usable_device(name: str) -> torch.device:
     """The device of a name, if torch can compute there.

@@ -18,8 +18,6 @@ from wsdhq.embed.networks.heads import HypersphericalHead
 from wsdhq.embed.networks.network import EmbeddingNetwork, backbone_width, evaluation_mode
 from wsdhq.embed.threads import torch_threads
 
-__all__ = ["FeatureRows", "extract_features"]
-
 
 @dataclass(frozen=True, eq=False)
 class FeatureRows:

@@ -24,8 +24,6 @@ from wsdhq.embed.threads import torch_threads
 from wsdhq.embed.training.inputs import as_batch
 from wsdhq.quant import AdditiveQuantizer
 
-__all__ = ["EmbeddedImages", "TrainedModel"]
-
 ImageSource = str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | ImageCollection
 
 _ENCODED_AT_ONCE = 16_384

@@ -26,8 +26,6 @@ from wsdhq.embed.tensor_files import load_weights, read_tensors, write_tensors
 from wsdhq.embed.training.quantization import CODEBOOK_SIZE, make_quantizer
 from wsdhq.quant import AdditiveQuantizer
 
-__all__ = ["build_network", "read_model", "write_model"]
-
 _FORMAT = "wsdhq model 1"
 _PREFIX = "network."
 

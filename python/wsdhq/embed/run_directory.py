@@ -11,8 +11,6 @@ from typing import Any
 from wsdhq._files import write_text
 from wsdhq.embed.config import TrainConfig
 
-__all__ = ["RunDirectory"]
-
 # What training and evaluation write; `overwrite` removes these and nothing else.
 RUN_FILES = {
     "config.toml": "the settings of the run",

@@ -15,8 +15,6 @@ from torch import Tensor, nn
 from wsdhq._files import atomic_path
 from wsdhq._tensor_files import TYPES, byte_chunks, encode_header, read_arrays, read_header
 
-__all__ = ["load_weights", "read_tensors", "write_tensors"]
-
 _METADATA = "wsdhq"
 # As the format's own library orders and aligns them, so that files are the same by either.
 _ALIGNMENT = 8

@@ -10,8 +10,6 @@ from threadpoolctl import threadpool_limits
 
 from wsdhq._arguments import as_integer
 
-__all__ = ["torch_threads", "training_threads"]
-
 
 @contextmanager
 def torch_threads(threads: int | None) -> Iterator[None]:

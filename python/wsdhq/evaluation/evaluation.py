@@ -31,14 +31,6 @@ from wsdhq.evaluation.relevance import (
     mean_of_defined,
 )
 
-__all__ = [
-    "DEFAULT_POINTS",
-    "EvaluationResult",
-    "evaluate_groupings",
-    "evaluate_ranking",
-    "spread_queries",
-]
-
 DEFAULT_POINTS = (1, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
 # Depths kept of the precision-recall curve, spaced evenly on a logarithmic axis.

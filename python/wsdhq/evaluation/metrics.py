@@ -31,18 +31,6 @@ from wsdhq.evaluation.relevance import (
     row_blocks,
 )
 
-__all__ = [
-    "average_precision",
-    "count_relevant",
-    "mean_average_precision",
-    "precision_at",
-    "precision_recall",
-    "random_ranking_map",
-    "ranked_relevance",
-    "recall_at",
-    "tie_averaged_average_precision",
-]
-
 Denominator = Literal["retrieved", "all"]
 
 

@@ -10,8 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from wsdhq._arguments import as_integer
 
-__all__ = ["Index", "RankBatches", "rank_by_index", "rank_by_inner_product"]
-
 #: From `(start, stop)` to scores, or None, and positions of the results of those queries.
 RankBatches = Callable[[int, int], tuple[ArrayLike | None, ArrayLike]]
 

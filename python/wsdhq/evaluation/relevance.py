@@ -7,17 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = [
-    "check_positions",
-    "integer_matrix",
-    "label_matrix",
-    "label_words",
-    "mean_of_defined",
-    "relevance_matrix",
-    "relevant_counts",
-    "row_blocks",
-]
-
 # Elements of the largest temporary array; at 8 bytes each this is 32 MB.
 _BLOCK_ELEMENTS = 1 << 22
 

@@ -17,8 +17,6 @@ from wsdhq.quant.arrays.parameters import as_codebooks, as_metric
 from wsdhq.quant.arrays.vectors import FloatMatrix, as_vectors, float32_chunks
 from wsdhq.quant.threads import resolve_threads
 
-__all__ = ["Relaxation", "check_relaxation", "encode_chunks", "icm_encode"]
-
 Relaxation = Literal["codebooks", "data"] | None
 
 MAX_ITERATIONS = 2**31 - 1

@@ -15,8 +15,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from wsdhq.quant.settings import check_settings
 
-__all__ = ["Estimator", "NotFittedError", "not_fitted", "refuse_codes_as_labels"]
-
 
 class NotFittedError(ValueError, AttributeError):
     """What a method needs `fit` for; of the same bases as scikit-learn's error of this name."""

@@ -21,8 +21,6 @@ from wsdhq.quant.initialize import residual_codebooks, slice_codebooks
 from wsdhq.quant.report import report
 from wsdhq.quant.statistics import CodeStatistics
 
-__all__ = ["FitSettings", "fit_codebooks", "mean_distortion"]
-
 logger = logging.getLogger("wsdhq.quant")
 
 # Of the encoder, in each iteration: more find better codes, these find them soonest.

@@ -13,8 +13,6 @@ from wsdhq._progress import ProgressCallback
 from wsdhq.quant.arrays.vectors import FloatMatrix, as_float32
 from wsdhq.quant.statistics import CodeStatistics
 
-__all__ = ["k_means", "residual_codebooks", "sample_rows", "slice_codebooks"]
-
 
 def sample_rows(num_rows: int, most: int, generator: np.random.Generator) -> NDArray[np.int64]:
     """At most `most` distinct rows, ascending, all of them when there are no more."""

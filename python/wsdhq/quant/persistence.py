@@ -19,8 +19,6 @@ from wsdhq._progress import Progress
 from wsdhq._tensor_files import TYPES, Entry, byte_chunks, encode_header, read_arrays, read_header
 from wsdhq.quant.arrays.foreign import LazyRows, rows_per_chunk
 
-__all__ = ["read_tensors", "write_tensors"]
-
 # Version 1 of an index holds rows of codes, version 2 blocks of them; since version 3, ids that
 # ascend by one are not written. All are read.
 FORMAT_VERSIONS = {"quantizer": 1, "index": 3}

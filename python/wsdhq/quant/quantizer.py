@@ -28,8 +28,6 @@ from wsdhq.quant.persistence import read_tensors, write_tensors
 from wsdhq.quant.settings import Setting
 from wsdhq.quant.threads import resolve_threads
 
-__all__ = ["AdditiveQuantizer"]
-
 # Sweeps of the encoder that end where nothing changes, long before their number.
 TO_THE_END = 1000
 

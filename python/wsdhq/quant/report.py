@@ -10,8 +10,6 @@ import sys
 
 from wsdhq._progress import above_bars
 
-__all__ = ["report"]
-
 logger = logging.getLogger("wsdhq.quant")
 
 

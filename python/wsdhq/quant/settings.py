@@ -16,8 +16,6 @@ from wsdhq.quant.encoding import (
 )
 from wsdhq.quant.statistics import check_ridge
 
-__all__ = ["CHECKS", "Setting", "check_settings"]
-
 T = TypeVar("T")
 
 

@@ -14,8 +14,6 @@ from wsdhq.quant.arrays.parameters import check_num_codewords
 from wsdhq.quant.arrays.vectors import FloatMatrix, as_vectors, float32_chunks
 from wsdhq.quant.threads import resolve_threads
 
-__all__ = ["CodeStatistics", "check_ridge"]
-
 
 def check_ridge(value: object) -> float | None:
     """Check a ridge: a positive finite number, or None."""

@@ -6,8 +6,6 @@ import os
 
 from wsdhq._arguments import as_integer
 
-__all__ = ["resolve_threads"]
-
 _forked = False
 
 

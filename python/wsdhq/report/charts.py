@@ -20,8 +20,6 @@ from numpy.typing import ArrayLike
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Line", "LineStyle", "draw_chart"]
-
 # Lines of methods other than the main one, which is solid and thick, differ by dash as well as
 # by colour. Dashes are in units of the line's width.
 _DASHES = ((5, 1.6), (6, 1.6, 1, 1.6), (2.2, 1.2), (9, 1.6), (1, 1.1))

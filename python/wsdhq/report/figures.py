@@ -8,8 +8,6 @@ from wsdhq.evaluation import EvaluationResult
 from wsdhq.report.markup import RANDOM, amount, escape, figure, percent, section
 from wsdhq.report.model import Method, ReportData
 
-__all__ = ["glance", "results"]
-
 
 def glance(report: ReportData) -> str:
     """The main method in a few tiles: right answers against chance, MAP, memory."""

@@ -10,8 +10,6 @@ from wsdhq.report.markup import escape
 from wsdhq.report.model import GalleryItem, GalleryQuery, ReportData
 from wsdhq.report.pictures import aspect_ratio, data_uri
 
-__all__ = ["gallery"]
-
 # More than these are counted, not shown; the full list is in the tooltip.
 MAX_TAGS = 8
 

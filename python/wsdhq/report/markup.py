@@ -6,8 +6,6 @@ import html
 import math
 import re
 
-__all__ = ["RANDOM", "amount", "escape", "figure", "percent", "section"]
-
 # The name of the baseline that every report has.
 RANDOM = "random order"
 

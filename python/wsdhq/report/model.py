@@ -9,15 +9,6 @@ from typing import Any
 
 from wsdhq.evaluation import EvaluationResult
 
-__all__ = [
-    "GalleryItem",
-    "GalleryQuery",
-    "Method",
-    "ReportData",
-    "TrainingCurve",
-    "curves_from_log",
-]
-
 
 @dataclass(frozen=True)
 class Method:

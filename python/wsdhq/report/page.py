@@ -12,8 +12,6 @@ from wsdhq.report.gallery import gallery
 from wsdhq.report.markup import escape
 from wsdhq.report.model import ReportData
 
-__all__ = ["render_report", "write_report"]
-
 _NAMES = {
     "done": "What was done",
     "results": "How good it is",

@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["aspect_ratio", "data_uri"]
-
 # Twice the size at which they are shown, for screens with two pixels per point.
 MAX_SIDE = 208
 

@@ -6,8 +6,6 @@ from wsdhq.report.charts import Line, LineStyle, draw_chart
 from wsdhq.report.markup import RANDOM, escape, section
 from wsdhq.report.model import ReportData
 
-__all__ = ["curves", "header", "settings", "steps", "training"]
-
 
 def header(report: ReportData) -> str:
     """Title, summary and the facts worth a glance."""

@@ -14,8 +14,6 @@ from typing import Any
 
 from wsdhq._files import write_json
 
-__all__ = ["Cell", "CellResult", "CellStore"]
-
 FORMAT = "wsdhq-cell"
 VERSION = 1
 

@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["checksum", "differences", "file_checksum", "noted"]
-
 _BYTES_AT_ONCE = 16 << 20
 _ABSENT = object()
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from wsdhq.data import SkippedImage
 
-__all__ = ["Listener"]
-
 
 def _nothing(*_: object) -> None:
     """Tell nobody."""

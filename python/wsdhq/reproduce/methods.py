@@ -24,8 +24,6 @@ from wsdhq.reproduce.inputs.dataset import Materials
 from wsdhq.reproduce.listener import Listener
 from wsdhq.reproduce.paper import SOURCE
 
-__all__ = ["BaselineMethod", "EmbeddingMethod", "Method", "Ranked", "Work"]
-
 # Settings that do not change what a method is: where files are and what computes.
 _NOT_OF_THE_METHOD = (
     "out", "features", "images", "tags", "word_vectors", "backbone_weights", "threads", "device",

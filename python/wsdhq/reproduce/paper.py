@@ -7,17 +7,6 @@ MAP@5000. `RELEASED_CODE` is what the logs beside the authors' released code end
 
 from __future__ import annotations
 
-__all__ = [
-    "BITS",
-    "DATASETS",
-    "RELEASED_CODE",
-    "SOURCE",
-    "TABLE_1",
-    "TABLE_2",
-    "TITLES",
-    "paper_map",
-]
-
 SOURCE = "Wang et al., AAAI 2021, arXiv:2404.04998"
 
 #: Widths of the codes, the columns of both tables.

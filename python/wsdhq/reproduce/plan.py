@@ -13,22 +13,6 @@ from wsdhq.reproduce.inputs.dataset import setting
 from wsdhq.reproduce.methods import BaselineMethod, EmbeddingMethod, Method
 from wsdhq.reproduce.paper import BITS, DATASETS, TABLE_1, TABLE_2, paper_map
 
-__all__ = [
-    "FIGURE_BITS",
-    "GAMMAS",
-    "QUICK_EPOCHS",
-    "TARGETS",
-    "WEIGHTS",
-    "Plan",
-    "Point",
-    "base_settings",
-    "make_methods",
-    "make_plan",
-    "point_map",
-    "rows_of",
-    "sweep_points",
-]
-
 TARGETS = ("table1", "table2", "fig3", "fig4", "fig5")
 #: Width of the codes in the paper's figures.
 FIGURE_BITS = 32

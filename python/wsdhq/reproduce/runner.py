@@ -20,16 +20,6 @@ from wsdhq.reproduce.inputs.dataset import Materials
 from wsdhq.reproduce.methods import Method, Work
 from wsdhq.reproduce.plan import Plan
 
-__all__ = [
-    "POINTS",
-    "Gathered",
-    "check_stale",
-    "compute_missing",
-    "gather",
-    "set_aside_other_rows",
-    "short_figure",
-]
-
 #: Depths N of P@N: figure 4 goes to 1000 in steps of 100.
 POINTS = (1, 10, 20, 50, *range(100, 1001, 100), 2000, 5000)
 

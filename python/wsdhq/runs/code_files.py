@@ -13,8 +13,6 @@ from wsdhq._files import save_npy
 from wsdhq.data.features import map_npy
 from wsdhq.embed.run_directory import RunDirectory
 
-__all__ = ["input_rows", "read_codes", "rows_beside", "rows_file_of", "write_rows"]
-
 
 def read_codes(path: Path, num_codebooks: int) -> NDArray[np.uint8]:
     """Map codes of so many bytes per image; TypeError or ValueError names the file."""

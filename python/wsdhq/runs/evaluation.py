@@ -14,8 +14,6 @@ from wsdhq.embed.run_directory import RunDirectory
 from wsdhq.evaluation import EvaluationResult
 from wsdhq.quant import AQDIndex
 
-__all__ = ["Evaluation", "MethodResult"]
-
 
 @dataclass(frozen=True)
 class MethodResult:

@@ -36,18 +36,6 @@ from wsdhq.embed.training.loop import INITIAL_WEIGHTS, seeded
 from wsdhq.evaluation.relevance import label_matrix
 from wsdhq.runs.code_files import input_rows, read_codes, rows_file_of
 
-__all__ = [
-    "Inputs",
-    "Source",
-    "as_labels",
-    "check_shown",
-    "codes_of",
-    "embed_source",
-    "read_features_for",
-    "tags_to_show",
-    "untrained",
-]
-
 
 @dataclass(frozen=True)
 class Inputs:

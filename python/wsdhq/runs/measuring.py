@@ -35,8 +35,6 @@ from wsdhq.runs.inputs import (
     tags_to_show,
 )
 
-__all__ = ["evaluate"]
-
 _GIVEN_FEATURES = "given features, cosine"
 _UNTRAINED = "untrained network"
 _EMBEDDING = "embedding, float"

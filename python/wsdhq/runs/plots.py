@@ -9,8 +9,6 @@ from wsdhq._files import atomic_path
 from wsdhq.evaluation import EvaluationResult
 from wsdhq.runs.evaluation import Evaluation
 
-__all__ = ["ONLY_GROUPING", "plot"]
-
 # The name of a grouping that has none of its own: a table of 0 and 1.
 ONLY_GROUPING = "labels"
 

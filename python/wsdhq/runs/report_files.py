@@ -15,8 +15,6 @@ from wsdhq.runs.evaluation import Evaluation
 from wsdhq.runs.plots import plot
 from wsdhq.runs.report_page import report_data
 
-__all__ = ["report"]
-
 
 def report(
     evaluation: Evaluation,

@@ -17,8 +17,6 @@ from wsdhq.report import GalleryItem, GalleryQuery, Method, ReportData, curves_f
 from wsdhq.runs.evaluation import Evaluation
 from wsdhq.runs.plots import ONLY_GROUPING
 
-__all__ = ["report_data"]
-
 _QUERIES_SHOWN = 8
 _RESULTS_SHOWN = 8
 

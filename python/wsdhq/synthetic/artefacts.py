@@ -5,18 +5,6 @@ from __future__ import annotations
 from wsdhq.synthetic.colours import RGB, mix
 from wsdhq.synthetic.pen import Paint, Pen, Point, arc
 
-__all__ = [
-    "draw_balloon",
-    "draw_boat",
-    "draw_car",
-    "draw_crown",
-    "draw_cup",
-    "draw_house",
-    "draw_key",
-    "draw_rocket",
-    "draw_umbrella",
-]
-
 INK: RGB = (34, 28, 38)
 WHITE: RGB = (252, 251, 247)
 TIMBER: RGB = (128, 84, 50)

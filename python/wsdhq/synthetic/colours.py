@@ -6,8 +6,6 @@ import colorsys
 
 import numpy as np
 
-__all__ = ["COLOUR_NAMES", "RGB", "mix", "sample_colour"]
-
 RGB = tuple[int, int, int]
 
 # Ranges of hue (turns, may pass 1), saturation and value that people call by one name.

@@ -12,8 +12,6 @@ from wsdhq.synthetic.colours import COLOUR_NAMES
 from wsdhq.synthetic.objects import KINDS, NUM_VARIANTS
 from wsdhq.synthetic.textures import SCENES
 
-__all__ = ["STYLE_NAMES", "Composition", "PlacedObject", "compose", "stream"]
-
 STYLE_NAMES: tuple[str, ...] = ("plain", "monochrome", "vintage", "bokeh")
 _STYLE_SHARES = (0.82, 0.05, 0.06, 0.07)
 _KINDS_SHARES = (0.46, 0.37, 0.17)  # one, two or three kinds in an image

@@ -7,8 +7,6 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Array", "Grid", "blend", "shade"]
-
 Array = NDArray[np.float64]
 
 

@@ -7,20 +7,6 @@ import math
 from wsdhq.synthetic.colours import RGB, mix
 from wsdhq.synthetic.pen import Paint, Pen, Point, arc
 
-__all__ = [
-    "draw_apple",
-    "draw_bird",
-    "draw_butterfly",
-    "draw_cat",
-    "draw_fish",
-    "draw_flower",
-    "draw_heart",
-    "draw_moon",
-    "draw_mushroom",
-    "draw_star",
-    "draw_tree",
-]
-
 INK: RGB = (34, 28, 38)
 WHITE: RGB = (252, 251, 247)
 BARK: RGB = (112, 74, 44)

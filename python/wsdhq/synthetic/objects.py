@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from wsdhq.synthetic import artefacts, nature
 from wsdhq.synthetic.pen import Paint, Pen
 
-__all__ = ["KINDS", "KIND_NAMES", "NUM_VARIANTS", "Kind"]
-
 NUM_VARIANTS = 3
 """Every kind is drawn in this many ways."""
 

@@ -15,8 +15,6 @@ from wsdhq.synthetic.objects import KINDS
 from wsdhq.synthetic.pen import Paint, Pen
 from wsdhq.synthetic.textures import SCENES
 
-__all__ = ["paint"]
-
 # Objects are drawn this many times larger, then reduced: Pillow itself does not smooth edges.
 _OVERSAMPLING = 4
 _INK: RGB = (30, 22, 40)

@@ -11,8 +11,6 @@ from PIL import ImageDraw
 
 from wsdhq.synthetic.colours import RGB, mix
 
-__all__ = ["Paint", "Pen", "Point", "arc", "smooth"]
-
 Point = tuple[float, float]
 
 _WHITE: RGB = (255, 255, 255)

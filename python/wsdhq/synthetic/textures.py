@@ -10,8 +10,6 @@ import numpy as np
 
 from wsdhq.synthetic.grid import Array, Grid, blend, shade
 
-__all__ = ["SCENES", "SCENE_NAMES", "Scene"]
-
 
 def _hue(rng: np.random.Generator, saturation: float, value: float) -> Array:
     red, green, blue = colorsys.hsv_to_rgb(float(rng.random()), saturation, value)

@@ -23,8 +23,6 @@ from wsdhq.synthetic.words import (
     Words,
 )
 
-__all__ = ["all_words", "tag_image"]
-
 _Thing = TypeVar("_Thing")
 
 _NUM_USERS = 120

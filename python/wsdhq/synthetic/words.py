@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["COLOUR_WORDS", "KIND_WORDS", "RARE", "SCENE_WORDS", "STYLE_WORDS", "VAGUE", "Words"]
-
 
 @dataclass(frozen=True)
 class Words:

@@ -18,8 +18,6 @@ from wsdhq.synthetic.objects import KIND_NAMES
 from wsdhq.synthetic.painting import paint
 from wsdhq.synthetic.vocabulary import tag_image
 
-__all__ = ["SyntheticWorld", "render_world"]
-
 # To be raised with every change of what is drawn or tagged, so that no older world is re-used.
 _EDITION = 1
 _IMAGES, _TAGS, _LABELS, _RECORD, _MARK = "images", "tags.txt", "labels.csv", "world.json", "ABOUT"

@@ -8,8 +8,6 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from wsdhq.embed.networks.network import EmbeddingNetwork, evaluation_mode
 
-__all__ = ["settle_batch_norm"]
-
 _IMAGES_PER_BLOCK = 64
 
 

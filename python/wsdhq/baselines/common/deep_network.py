@@ -36,8 +36,6 @@ from wsdhq.embed.training.loop import (
 )
 from wsdhq.evaluation import RankBatches
 
-__all__ = ["BatchLosses", "DeepHashing", "HashHead", "HashTask", "augmented"]
-
 # Inputs are checked in blocks of so many values: images are far larger than features.
 _VALUES_PER_BLOCK = 1 << 24
 # Images shown to the backbone to find the scale of its features.

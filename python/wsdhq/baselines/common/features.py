@@ -14,15 +14,6 @@ from wsdhq.baselines.common.threads import limited_threads
 from wsdhq.baselines.interface import Baseline, TrainingData
 from wsdhq.quant.arrays.vectors import FloatMatrix, as_vectors, float32_chunks
 
-__all__ = [
-    "FeatureBaseline",
-    "centred_chunks",
-    "covariance",
-    "mean_of",
-    "principal_directions",
-    "project_rows",
-]
-
 
 class FeatureBaseline(Baseline):
     """A baseline over features: checks what goes in, then leaves the work to the method.

@@ -12,8 +12,6 @@ from wsdhq.baselines.common.features import FeatureBaseline
 from wsdhq.baselines.common.threads import limited_threads
 from wsdhq.evaluation import RankBatches, rank_by_inner_product
 
-__all__ = ["HashingBaseline", "pack_bits", "rank_by_hamming", "unpack_signs"]
-
 
 def pack_bits(projections: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
     """Codes of projections (N, bits): a bit is 1 where the value is not negative.

@@ -9,8 +9,6 @@ from scipy import sparse
 
 from wsdhq.embed.tags.sets import check_tag_sets
 
-__all__ = ["tag_matrix"]
-
 
 def tag_matrix(tags: Sequence[Sequence[str]]) -> sparse.csr_matrix:
     """The tags of images, each image's row of unit norm.

@@ -7,8 +7,6 @@ from contextlib import contextmanager
 
 from threadpoolctl import threadpool_limits
 
-__all__ = ["limited_threads"]
-
 
 @contextmanager
 def limited_threads(threads: int | None) -> Iterator[None]:

@@ -9,8 +9,6 @@ from typing import Any
 from wsdhq._files import atomic_path
 from wsdhq.bench.report.results import Comparison, Entry, Report
 
-__all__ = ["plot_report"]
-
 _OURS = "#1f4fc4"
 _OURS_ELSEWHERE = "#7d9fe6"
 _COLOURS = {

@@ -7,8 +7,6 @@ from typing import Any
 
 from wsdhq.bench.timing import Contestant, Spread, ratio_of_rounds
 
-__all__ = ["Comparison", "Entry", "Report", "Verdict"]
-
 FORMAT = "wsdhq-bench"
 VERSION = 1
 

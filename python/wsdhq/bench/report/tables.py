@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from wsdhq.bench.report.results import Comparison, Entry, Report, Verdict
 from wsdhq.bench.settings import SUITES
 
-__all__ = ["SuiteTable", "markdown", "suite_tables"]
-
 # Seconds per unit of work to what is shown, and whether less is better.
 _SHOWN: dict[str, Callable[[float], float]] = {
     "ns per vector and query": lambda seconds: seconds * 1e9,

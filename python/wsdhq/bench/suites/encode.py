@@ -17,8 +17,6 @@ from wsdhq.bench.timing import Contestant
 from wsdhq.bench.vectors import structured_vectors
 from wsdhq.quant import AdditiveQuantizer
 
-__all__ = ["check_encoder", "encode_suite", "mean_squared_error"]
-
 UNIT = "vectors/s"
 LSQ_DEFAULT_ITERATIONS = 25
 LSQ_ROUNDS = (16, 4, 1)

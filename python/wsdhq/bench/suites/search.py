@@ -19,8 +19,6 @@ from wsdhq.bench.vectors import draw_codes, structured_vectors
 from wsdhq.metrics import recall_at
 from wsdhq.quant import AQDIndex
 
-__all__ = ["check_index", "search_suite"]
-
 UNIT = "ns per vector and query"
 OURS = "wsdhq"
 LSQ = "faiss LSQ, look-up tables, same codes"

@@ -16,8 +16,6 @@ from wsdhq.bench.timing import Contestant
 from wsdhq.bench.vectors import structured_vectors
 from wsdhq.quant import AdditiveQuantizer, CodeStatistics
 
-__all__ = ["solve_suite"]
-
 UNIT = "ms"
 LSQ = "faiss LSQ update_codebooks, double"
 

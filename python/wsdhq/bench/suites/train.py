@@ -15,8 +15,6 @@ from wsdhq.bench.suites.encode import mean_squared_error
 from wsdhq.bench.timing import Contestant
 from wsdhq.quant import AdditiveQuantizer
 
-__all__ = ["train_suite"]
-
 UNIT = "s"
 LSQ = "faiss LSQ, default"
 _ERROR_WANTED = 0.97

@@ -7,8 +7,6 @@ from torch.nn import functional
 
 from wsdhq.embed.backbones.pixels import IMAGENET_PIXELS, PixelFormat
 
-__all__ = ["ALEXNET_NAMES", "LAST_MAP", "AlexNet"]
-
 # The backbone's name for each of its variants.
 ALEXNET_NAMES = {"caffe": "alexnet", "torchvision": "alexnet-torchvision"}
 # Side of the map that fc6 sees.

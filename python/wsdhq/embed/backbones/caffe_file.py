@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 
 from wsdhq.embed.array_pickles import ARRAY_NAMES, ArrayStandIn, as_text, read_pickle
 
-__all__ = ["read_caffe_layers"]
-
 _NOT_A_DICT = "expected a dict of layers, {layer: [weights, biases]}"
 
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from torch import nn
 
-__all__ = ["IMAGENET_PIXELS", "PixelFormat", "pixel_format_of"]
-
 
 @dataclass(frozen=True)
 class PixelFormat:

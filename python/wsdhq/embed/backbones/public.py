@@ -15,8 +15,6 @@ from torch import nn
 
 from wsdhq.embed.backbones.pixels import PixelFormat
 
-__all__ = ["LIBRARIES", "make_public_backbone"]
-
 # Attributes of torchvision's networks that hold the classifier.
 _CLASSIFIERS = ("fc", "classifier", "heads", "head")
 # Classifiers in the middle of GoogLeNet and Inception: they learn from labels alone.

@@ -7,8 +7,6 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-__all__ = ["SmallBackbone"]
-
 
 class SmallBackbone(nn.Module):
     """A convolutional network small enough to train from scratch on a processor.

@@ -18,14 +18,6 @@ from wsdhq.embed.backbones.alexnet import ALEXNET_NAMES, LAST_MAP, AlexNet
 from wsdhq.embed.backbones.caffe_file import read_caffe_layers
 from wsdhq.embed.tensor_files import load_weights, read_tensors
 
-__all__ = [
-    "alexnet_variant",
-    "load_alexnet_weights",
-    "load_backbone_weights",
-    "read_alexnet",
-    "weight_shapes",
-]
-
 _logger = logging.getLogger("wsdhq.embed")
 
 # Where torchvision's state dict has each layer.

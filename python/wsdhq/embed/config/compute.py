@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from wsdhq.embed.config.fields import Settings, text, whole
 
-__all__ = ["ComputeConfig"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class ComputeConfig(Settings):

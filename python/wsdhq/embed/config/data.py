@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from wsdhq.embed.config.fields import Settings, path, whole
 
-__all__ = ["DataConfig"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig(Settings):

@@ -10,8 +10,6 @@ from typing import Any
 
 from wsdhq._arguments import as_choice, as_integer, as_number, did_you_mean
 
-__all__ = ["Settings", "check_fields", "choice", "flag", "number", "path", "text", "whole"]
-
 MAX_COUNT = 2**31 - 1
 
 

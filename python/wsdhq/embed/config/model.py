@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from wsdhq.embed.config.fields import Settings, choice, flag, number, path, text, whole
 
-__all__ = ["EVALUATION_CROPS", "ModelConfig"]
-
 EVALUATION_CROPS = ("centre", "ten")
 # No network has wider layers, and no backbone sees larger images: a run that says so is damaged,
 # and would take memory by its square.

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from wsdhq.embed.config.fields import Settings, choice, number, whole
 
-__all__ = ["LOSSES", "ObjectiveConfig"]
-
 LOSSES = ("tag_softmax", "adaptive_margin", "fixed_margin", "batch_hinge")
 
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from wsdhq.embed.config.fields import Settings, choice, number, whole
 
-__all__ = ["OptimizerConfig"]
-
 SCHEDULES = ("cosine", "constant", "halving")
 # Steps in an epoch, where that leaves batches of a good size.
 _STEPS = 160

@@ -10,8 +10,6 @@ from typing import Any
 from wsdhq._arguments import did_you_mean
 from wsdhq.embed.config.train_config import TrainConfig
 
-__all__ = ["read_pairs", "read_settings"]
-
 
 def read_settings(pairs: Sequence[str], taken: Collection[str]) -> dict[str, Any]:
     """Read what --set was given.

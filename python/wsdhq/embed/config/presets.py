@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["PRESETS", "preset_settings"]
-
 # Paper, "Setup": AlexNet to fc7, 300-dimensional word vectors, k = 20, tau = .75, eps = .1,
 # K_n = 1000, a linear transform layer learnt from scratch. Authors' released code: batches of
 # 256, 3e-4 halved every 300 steps, gamma = 1, lambda = 1e-4, images of 256 x 256 cropped to 227,

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from wsdhq.embed.config.fields import Settings, choice, number, whole
 
-__all__ = ["QuantizerConfig"]
-
 RELAXATIONS = ("codebooks", "data")
 QUANTIZER_METRICS = ("identity", "semantic")
 # 64 codebooks of 256: the quantizer's limit, found out before hours of training.

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from wsdhq.embed.config.fields import Settings, number, path, whole
 
-__all__ = ["GRAPH_NEIGHBOURS", "MERGE_RADIUS", "SphereConfig"]
-
 # The paper's correlation graph: k and eps.
 GRAPH_NEIGHBOURS, MERGE_RADIUS = 20, 0.1
 MAX_WORD_DIM = 2**16

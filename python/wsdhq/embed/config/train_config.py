@@ -20,8 +20,6 @@ from wsdhq.embed.config.optimizer import OptimizerConfig
 from wsdhq.embed.config.quantizer import QuantizerConfig
 from wsdhq.embed.config.sphere import SphereConfig
 
-__all__ = ["TrainConfig", "check_settings"]
-
 # TOML has no null: None is written as this word where leaving the key out would mean
 # another default.
 _NONE = "none"

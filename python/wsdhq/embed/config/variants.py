@@ -6,16 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = [
-    "DEFAULT",
-    "PAPER_OBJECTIVE",
-    "PIECES",
-    "VARIANTS",
-    "Variant",
-    "find_variant",
-    "variant_settings",
-]
-
 # The paper's objective in the released code's terms, with a head and a schedule chosen for
 # features: what `train` does by itself is other than that.
 PAPER_OBJECTIVE: dict[str, Any] = {

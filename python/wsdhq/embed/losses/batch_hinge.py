@@ -9,8 +9,6 @@ from torch.nn import functional
 from wsdhq._arguments import as_number
 from wsdhq.embed.losses.checks import check_matrix, check_positives, check_same_width
 
-__all__ = ["batch_hinge"]
-
 
 def batch_hinge(
     embeddings: Tensor,

@@ -8,15 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = [
-    "check_matrix",
-    "check_positives",
-    "check_same_dtype",
-    "check_same_width",
-    "check_targets",
-    "kind",
-]
-
 
 def check_matrix(name: str, value: Any) -> None:
     """Raise unless `value` is a two-dimensional floating-point tensor."""

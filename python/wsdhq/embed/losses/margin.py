@@ -13,8 +13,6 @@ from torch.nn import functional
 from wsdhq._arguments import as_integer, as_number
 from wsdhq.embed.losses.checks import check_matrix, check_positives, check_same_width
 
-__all__ = ["adaptive_cosine_margin", "adaptive_margin", "fixed_cosine_margin"]
-
 # Positive pairs handled at once: a block of (512, T') floats stays within a core's cache.
 _PAIRS_PER_BLOCK = 512
 

@@ -11,8 +11,6 @@ from torch.nn import functional
 from wsdhq._arguments import as_number
 from wsdhq.embed.losses.checks import check_matrix
 
-__all__ = ["neighbour_softmax"]
-
 
 def neighbour_softmax(
     embeddings: Tensor, tag_weights: Tensor, temperature: float, power: float = 0.5

@@ -10,8 +10,6 @@ from torch import Tensor
 
 from wsdhq.embed.losses.checks import check_matrix, kind
 
-__all__ = ["cosine_quantization", "semantic_metric"]
-
 
 def cosine_quantization(embeddings: Tensor, reconstructions: Tensor, metric: Tensor) -> Tensor:
     """Supervised cosine quantization loss (method section 3; paper, same name).

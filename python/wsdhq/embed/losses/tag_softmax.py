@@ -14,8 +14,6 @@ from wsdhq.embed.losses.checks import (
     check_targets,
 )
 
-__all__ = ["plausible_targets", "tag_log_probabilities", "tag_softmax"]
-
 
 def tag_log_probabilities(embeddings: Tensor, tag_vectors: Tensor, temperature: float) -> Tensor:
     """How probable each tag is for each image: `log softmax_t(cos(r_n, s_t) / temperature)`.

@@ -13,8 +13,6 @@ from torch.nn import functional
 
 from wsdhq._arguments import as_integer, as_number
 
-__all__ = ["HypersphericalHead"]
-
 _ROWS_PER_BLOCK = 8192
 # Of the mean variance: what a dimension is taken to vary at least when it is whitened.
 _MIN_SHARE = 1e-4

@@ -16,8 +16,6 @@ from wsdhq.embed.config import EVALUATION_CROPS
 from wsdhq.embed.networks.heads import HypersphericalHead
 from wsdhq.embed.networks.views import centre_crop, ten_crops
 
-__all__ = ["EmbeddingNetwork", "backbone_width", "evaluation_mode"]
-
 _IMAGES_PER_BLOCK = 64
 
 

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-__all__ = ["centre_crop", "check_crop", "ten_crops"]
-
 
 def check_crop(pixels: Tensor, crop_size: int) -> None:
     """Raise ValueError unless squares of `crop_size` fit into (B, H, W, 3) pixels."""

@@ -17,8 +17,6 @@ from scipy.spatial import cKDTree
 
 from wsdhq._arguments import as_integer, as_number
 
-__all__ = ["correlation_graph", "enhance", "group_means", "merge_dense"]
-
 # Values held at once by a block of cosines or gathered pairs: 32 MiB of float64.
 _BLOCK_VALUES = 2**22
 # Tags whose balls are queried together: SciPy answers with lists of Python integers.

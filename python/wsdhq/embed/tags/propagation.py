@@ -9,8 +9,6 @@ from scipy import sparse
 
 from wsdhq.quant.initialize import sample_rows
 
-__all__ = ["propagate_tags"]
-
 # Similarities held at a time are this many rows of the sample's width.
 _ROWS_PER_BLOCK = 1024
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-__all__ = ["check_tag_sets", "count_images"]
-
 
 def check_tag_sets(tag_sets: Sequence[Sequence[str]]) -> list[list[str]]:
     """Check the tags of a collection, and drop repetitions within an image.

@@ -18,8 +18,6 @@ from wsdhq.embed.tags.graph import correlation_graph, enhance, group_means, merg
 from wsdhq.embed.tags.sets import check_tag_sets, count_images
 from wsdhq.embed.tags.word_vectors import WordVectors
 
-__all__ = ["SemanticSphere", "TagReport", "build_semantic_sphere"]
-
 _NUM_EXAMPLES = 10
 _NAMES_SHOWN = 8
 

@@ -6,8 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-__all__ = ["inverse_document_frequency"]
-
 
 def inverse_document_frequency(positives: sparse.csr_array) -> NDArray[np.float32]:
     """`log(N / n_t)`, with N the images that carry tags and n_t those that carry tag t.

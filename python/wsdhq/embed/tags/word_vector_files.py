@@ -22,8 +22,6 @@ from numpy.typing import NDArray
 
 from wsdhq.embed.array_pickles import ARRAY_NAMES, ArrayStandIn, StandIn, read_pickle
 
-__all__ = ["FORMATS", "LoadedWords", "read_word_vectors"]
-
 _log = logging.getLogger("wsdhq.embed")
 
 Wanted = frozenset[str] | None

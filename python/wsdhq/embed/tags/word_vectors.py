@@ -15,14 +15,6 @@ from wsdhq._files import atomic_path
 from wsdhq.embed.tags.sets import check_tag_sets, count_images
 from wsdhq.embed.tags.word_vector_files import read_word_vectors
 
-__all__ = [
-    "WordVectors",
-    "load_word_vectors",
-    "save_word_vectors",
-    "train_word_vectors",
-    "word_forms",
-]
-
 # Twice gensim's: the rate falls linearly to nearly 0, and tag collections are small.
 _LEARNING_RATE = 0.05
 # Tags several times more frequent than the average are thinned out at random. A fixed

@@ -7,8 +7,6 @@ from torch import Tensor
 
 from wsdhq.embed.networks.views import check_crop
 
-__all__ = ["augment"]
-
 _MAX_SHIFT = 1 / 16
 
 

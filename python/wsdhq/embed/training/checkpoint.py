@@ -14,12 +14,6 @@ from torch.optim import Optimizer
 from wsdhq.embed.tensor_files import load_weights, read_tensors, write_tensors
 from wsdhq.quant import AdditiveQuantizer
 
-__all__ = [
-    "Checkpoint",
-    "read_checkpoint",
-    "write_checkpoint",
-]
-
 _FORMAT = "wsdhq checkpoint 3"
 # All of them, or before the first code update none.
 _QUANTIZED = ("codes", "codebooks", "metric")

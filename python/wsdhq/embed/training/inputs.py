@@ -23,8 +23,6 @@ from wsdhq.data import (
 from wsdhq.data.skipped import list_skipped
 from wsdhq.embed.config import TrainConfig
 
-__all__ = ["TrainingInputs", "as_batch", "read_inputs"]
-
 _logger = logging.getLogger("wsdhq.embed")
 _ROWS_PER_BLOCK = 8192
 

@@ -24,18 +24,6 @@ from wsdhq.embed.training.objectives import Objective
 from wsdhq.embed.training.quantization import fit_quantizer, make_quantizer, quantizer_metric
 from wsdhq.quant import AdditiveQuantizer
 
-__all__ = [
-    "TrainingState",
-    "TrainingTask",
-    "follow_sphere",
-    "make_optimizer",
-    "rate_factor",
-    "seeded",
-    "train_epoch",
-    "training_embeddings",
-    "update_quantizer",
-]
-
 # Share of the steps in which "cosine" rises to its full rate: a fresh head that is moved too
 # fast saturates its tanh and does not recover.
 _WARM_UP = 0.05

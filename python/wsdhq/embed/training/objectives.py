@@ -26,8 +26,6 @@ from wsdhq.embed.losses import (
 from wsdhq.embed.tags.propagation import propagate_tags
 from wsdhq.embed.tags.weights import inverse_document_frequency
 
-__all__ = ["OBJECTIVES", "Objective", "SphereObjective", "TagObjective", "make_objective"]
-
 # The margin that the authors of WDHT recommend.
 _HINGE_MARGIN = 0.2
 # Before this share of the training the network is too young to overrule a tag, or to say which

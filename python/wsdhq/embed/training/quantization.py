@@ -11,8 +11,6 @@ from wsdhq.embed.config import QuantizerConfig, TrainConfig
 from wsdhq.embed.losses import semantic_metric
 from wsdhq.quant import AdditiveQuantizer
 
-__all__ = ["CODEBOOK_SIZE", "fit_quantizer", "make_quantizer", "quantizer_metric"]
-
 CODEBOOK_SIZE = 256
 
 # Alternations of codes and codebooks: from scratch, after a few epochs of training, and in the

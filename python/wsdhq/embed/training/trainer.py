@@ -43,8 +43,6 @@ from wsdhq.embed.training.loop import (
 from wsdhq.embed.training.objectives import make_objective
 from wsdhq.embed.training.quantization import fit_quantizer, make_quantizer, quantizer_metric
 
-__all__ = ["train"]
-
 _logger = logging.getLogger("wsdhq.embed")
 # Images shown to the backbone to find the scale of its features.
 _SCALING_SAMPLE = 1024

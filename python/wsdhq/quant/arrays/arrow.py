@@ -14,8 +14,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["arrow_matrices", "speaks_arrow"]
-
 
 class _Schema(ctypes.Structure):
     pass

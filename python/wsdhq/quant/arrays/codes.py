@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from wsdhq.quant.arrays.foreign import LazyRows, as_rows, rows_per_chunk
 from wsdhq.quant.arrays.vectors import described
 
-__all__ = ["CodeMatrix", "as_code_rows", "as_codes", "checked_code_rows", "code_chunks"]
-
 # Checked codes, (num_vectors, num_codebooks): a contiguous array of our own, or one whose slices
 # are.
 CodeMatrix = NDArray[np.uint8] | LazyRows

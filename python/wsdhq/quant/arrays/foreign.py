@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 
 from wsdhq.quant.arrays.arrow import arrow_matrices, speaks_arrow
 
-__all__ = ["CHUNK_BYTES", "LazyRows", "as_rows", "rows_per_chunk"]
-
 # What is converted or copied at a time.
 CHUNK_BYTES = 16 << 20
 

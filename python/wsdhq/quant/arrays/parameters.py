@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 from wsdhq import _core
 from wsdhq.quant.arrays.vectors import MAX_VALUE, as_float32, as_floats
 
-__all__ = ["as_codebooks", "as_metric", "check_num_codewords"]
-
 # The pairwise tables of the encoder take two or four bytes per pair of codewords: up to 1 GiB at
 # this number, which is 64 codebooks of 256. Beyond it a mistyped size would exhaust the machine.
 MAX_CODEWORDS = 16_384

@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 from wsdhq import _core
 from wsdhq.quant.arrays.foreign import LazyRows, as_rows, rows_per_chunk
 
-__all__ = ["FloatMatrix", "as_float32", "as_floats", "as_vectors", "described", "float32_chunks"]
-
 # A float array of the user's own type, (num_vectors, dim): checked, not yet converted.
 FloatMatrix = NDArray[Any] | LazyRows
 

@@ -32,8 +32,6 @@ from wsdhq.quant.persistence import read_tensors, write_tensors
 from wsdhq.quant.quantizer import AdditiveQuantizer
 from wsdhq.quant.threads import resolve_threads
 
-__all__ = ["AQDIndex", "Similarity"]
-
 Similarity = Literal["ip", "l2", "cosine"]
 
 

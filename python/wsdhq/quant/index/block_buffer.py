@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from wsdhq.quant.arrays.codes import CodeMatrix
 from wsdhq.quant.index.rows import BLOCK_SIZE, TABLE_SIZE, Blocks, chunks
 
-__all__ = ["BlockBuffer", "Norms"]
-
 LARGEST = float(np.finfo(np.float32).max)
 
 # Blocks between which Python hears a Ctrl-C.

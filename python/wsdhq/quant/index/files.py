@@ -13,8 +13,6 @@ from wsdhq.quant.arrays.foreign import LazyRows
 from wsdhq.quant.index.ids import MAX_ID, Ids, as_ids, check_ids, check_next_id
 from wsdhq.quant.index.rows import BLOCK_SIZE, Blocks, Rows, chunks
 
-__all__ = ["rows_of_tensors", "tensors_of_rows"]
-
 
 def tensors_of_rows(
     rows: Rows, quantizer: dict[str, NDArray[Any]]

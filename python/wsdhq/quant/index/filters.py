@@ -14,8 +14,6 @@ from wsdhq.quant.arrays.vectors import described
 from wsdhq.quant.index.ids import Interval, as_ids
 from wsdhq.quant.index.rows import BLOCK_SIZE, Blocks, Rows
 
-__all__ = ["Chosen", "Part", "chosen_positions", "parts", "range_search_parts", "search_parts"]
-
 # An interval of positions, a mask over positions, or ascending positions.
 Chosen = Interval | NDArray[np.bool_] | NDArray[np.int64]
 

@@ -12,16 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 from wsdhq.quant.arrays.foreign import as_rows
 from wsdhq.quant.arrays.vectors import described
 
-__all__ = [
-    "MAX_ID",
-    "Ids",
-    "Interval",
-    "as_ids",
-    "check_distinct",
-    "check_ids",
-    "check_next_id",
-]
-
 # One more must still be an int64.
 MAX_ID = 2**63 - 2
 

@@ -14,8 +14,6 @@ from wsdhq.quant.index.block_buffer import BlockBuffer, Norms
 from wsdhq.quant.index.ids import MAX_ID, Ids, check_distinct, check_next_id
 from wsdhq.quant.index.rows import MappedFile, Rows, chunks
 
-__all__ = ["RowStore", "chosen_rows"]
-
 
 class RowStore:
     """The rows of an index as they are now.

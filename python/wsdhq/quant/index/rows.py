@@ -12,16 +12,6 @@ from numpy.typing import NDArray
 from wsdhq import _core
 from wsdhq.quant.index.ids import Ids
 
-__all__ = [
-    "BLOCK_SIZE",
-    "TABLE_SIZE",
-    "Blocks",
-    "MappedFile",
-    "Rows",
-    "chunks",
-    "empty_rows",
-]
-
 BLOCK_SIZE: int = _core.block_size
 TABLE_SIZE: int = _core.table_size
 

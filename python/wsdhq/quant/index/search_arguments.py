@@ -10,8 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 from wsdhq._arguments import as_integer
 from wsdhq.quant.arrays.foreign import as_rows
 
-__all__ = ["as_least_score", "as_widths"]
-
 MAX_RESULTS = 2**40
 
 

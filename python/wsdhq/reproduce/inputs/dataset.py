@@ -35,8 +35,6 @@ from wsdhq.reproduce.inputs.word_vectors import keep_word_vectors
 from wsdhq.reproduce.listener import Listener
 from wsdhq.reproduce.results.rows import Rows, quick_rows
 
-__all__ = ["Materials", "Source", "setting"]
-
 Load = Callable[..., TaggedImages]
 
 

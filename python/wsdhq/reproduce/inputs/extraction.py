@@ -27,15 +27,6 @@ from wsdhq.reproduce.listener import Listener
 if TYPE_CHECKING:
     from wsdhq.embed.extraction import FeatureRows
 
-__all__ = [
-    "Extract",
-    "Extracted",
-    "extract_with_backbone",
-    "find_unreadable",
-    "load_or_extract",
-    "make_seeded_backbone",
-]
-
 _SCANNED_AT_ONCE = 1024
 
 

@@ -16,8 +16,6 @@ from wsdhq._files import atomic_path, save_npy, write_text
 from wsdhq.data import ImageCollection, TaggedImages, decode_images
 from wsdhq.reproduce.listener import Listener
 
-__all__ = ["FeatureInputs", "ImageInputs", "Inputs", "SelectedImages"]
-
 
 class Inputs(ABC):
     """Rows of a data set as arrays, taken as they are needed."""

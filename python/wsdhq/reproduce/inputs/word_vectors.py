@@ -11,8 +11,6 @@ from wsdhq.embed.tags.word_vectors import load_word_vectors, save_word_vectors, 
 from wsdhq.reproduce.identity import checksum, noted
 from wsdhq.reproduce.listener import Listener
 
-__all__ = ["keep_word_vectors"]
-
 
 def keep_word_vectors(
     path: Path,

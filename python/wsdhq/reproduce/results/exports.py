@@ -21,8 +21,6 @@ from wsdhq.reproduce.results.summary import (
 )
 from wsdhq.reproduce.results.tables import About
 
-__all__ = ["curves_csv", "precision_csv", "sweep_csv", "table_csv"]
-
 
 def table_csv(plan: Plan, about: About, results: Results) -> str:
     """A table as CSV: a line per grouping, method and width, whether computed or not."""

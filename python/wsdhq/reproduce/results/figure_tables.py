@@ -19,8 +19,6 @@ from wsdhq.reproduce.results.tables import (
     with_spread,
 )
 
-__all__ = ["RECALLS", "figure_markdown"]
-
 #: Recalls at which the table of figure 3 gives the precision.
 RECALLS = tuple(round(0.1 * tenth, 1) for tenth in range(1, 11))
 

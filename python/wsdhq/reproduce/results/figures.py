@@ -17,7 +17,6 @@ from wsdhq._files import atomic_path
 from wsdhq.reproduce.paper import TITLES
 from wsdhq.reproduce.plan import Plan, Point
 from wsdhq.reproduce.results.summary import (
-    FIGURE_DEPTHS,
     Results,
     Spread,
     curve,
@@ -30,8 +29,6 @@ from wsdhq.reproduce.results.tables import About
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-__all__ = ["FIGURE_DEPTHS", "curve_figure", "precision_figure", "save_figure", "sweep_figure"]
 
 _MAIN = "WSDHQ"
 _MAIN_COLOUR = "#1f4fc4"

@@ -7,8 +7,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["QUICK_DATABASE", "QUICK_QUERIES", "Rows", "quick_rows"]
-
 #: Rows of a quick run, at most.
 QUICK_QUERIES, QUICK_DATABASE = 400, 3600
 

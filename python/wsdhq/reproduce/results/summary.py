@@ -12,19 +12,6 @@ from numpy.typing import NDArray
 
 from wsdhq.reproduce.cells import Cell, CellResult
 
-__all__ = [
-    "FIGURE_DEPTHS",
-    "Curve",
-    "Results",
-    "Spread",
-    "curve",
-    "depths_of",
-    "gathered",
-    "measured",
-    "seconds_of",
-    "shown_depths",
-]
-
 #: Depths N of figure 4 in the paper.
 FIGURE_DEPTHS = tuple(range(100, 1001, 100))
 

@@ -10,18 +10,6 @@ from wsdhq.reproduce.paper import BITS, RELEASED_CODE, SOURCE, TITLES, paper_map
 from wsdhq.reproduce.plan import Plan
 from wsdhq.reproduce.results.summary import Results, Spread, gathered, measured, seconds_of
 
-__all__ = [
-    "About",
-    "chance_line",
-    "facts",
-    "line_of",
-    "markdown",
-    "notes",
-    "table_rows",
-    "times",
-    "with_spread",
-]
-
 _TITLES = {
     "table1": "Table 1: all methods",
     "table2": "Table 2: WSDHQ and its variants",
