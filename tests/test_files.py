@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from wsdhq._files import write_text
+from wsdhq.data import read_tags
+from wsdhq.quant import AdditiveQuantizer
 
 
 def test_text_is_the_same_bytes_on_every_system(tmp_path: Path) -> None:
@@ -39,3 +42,13 @@ def test_a_folder_that_refuses_a_new_file_says_what_the_system_says(
     with pytest.raises(PermissionError, match="Access is denied"):
         write_text(tmp_path / "new", "text")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_tilde_is_the_folder_of_the_user(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    quantizer = AdditiveQuantizer.from_codebooks(np.eye(3, dtype=np.float32)[None])
+    quantizer.save("~/q.safetensors")
+    assert (tmp_path / "q.safetensors").is_file()
+    assert AdditiveQuantizer.load("~/q.safetensors").dim == 3
+    (tmp_path / "tags.txt").write_text("boat sea\n")
+    assert read_tags("~/tags.txt") == [["boat", "sea"]]

@@ -130,7 +130,11 @@ PYBIND11_MODULE(_core, module) {
         "Instruction sets that this machine has kernels for, the fastest first.\n\n"
         "The last is \"scalar\", which runs everywhere. The first is used, or the one that the\n"
         "environment variable WSDHQ_SIMD names; results are the same to the bit.");
-    module.def("active_simd_level", [] { return std::string(wsdhq::active_kernels().name); });
+    module.def(
+        "active_simd_level", [] { return std::string(wsdhq::active_kernels().name); },
+        "The one of `simd_levels` that is used now: the first, or the one that WSDHQ_SIMD "
+        "names.\n\n"
+        "ValueError where it names none of them.");
     bind_encoder(module);
     bind_statistics(module);
     bind_code_blocks(module);

@@ -17,9 +17,9 @@ from wsdhq._temporary import synchronize_folder, temporary_folder, told_of
 
 
 def as_path(path: str | os.PathLike[str]) -> Path:
-    """The path that a user gave; a TypeError names the argument."""
+    """The path that a user gave, "~" expanded; a TypeError names the argument."""
     try:
-        return Path(path)
+        return Path(os.path.expanduser(path))
     except TypeError:
         raise TypeError(f"path: expected a str or PathLike, got {type(path).__name__}") from None
 

@@ -129,7 +129,7 @@ def _figures(text: str) -> list[float]:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--set", "epochs=1", "--set", "epoch=1"], "there is no setting 'epoch'"),
+        (["--set", "epochs=1", "--set", "epoch=1"], "got 'epoch'; did you mean 'epochs'"),
         (["--set", "bits=8"], "bits is given twice"),
         (["--set", "epochs=1", "--variant", "default", "--variant", "WSDQH"], "no variant 'WSDQH'"),
         (["--set", "dropout=1"], "dropout: expected 0 <= dropout < 1, got 1"),

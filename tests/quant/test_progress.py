@@ -322,6 +322,7 @@ def test_in_a_process_of_its_own(code: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_the_encoder_tells_its_part_done_and_passes_errors_on() -> None:
     many = np.random.default_rng(0).standard_normal((30_000, 8)).astype(np.float32)
     encoder = _core.Encoder(FITTED.codebooks, None, 2)

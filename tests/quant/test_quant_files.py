@@ -307,6 +307,7 @@ def test_loading_executes_nothing(tmp_path: Path) -> None:
             load(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SAVERS)
 def test_every_flipped_bit_is_found_when_asked_for(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "file"

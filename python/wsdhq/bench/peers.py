@@ -47,7 +47,7 @@ def thread_limit(threads: int) -> Iterator[None]:
 
 
 def faiss_lsq_index(faiss: Any, codebooks: NDArray[np.float32], codes: NDArray[np.uint8]) -> Any:
-    """faiss's index of additive codes, serving given codebooks and codes by look-up tables."""
+    """Faiss's index of additive codes, serving given codebooks and codes by look-up tables."""
     num_codebooks, codebook_size, dim = codebooks.shape
     index = faiss.IndexLocalSearchQuantizer(
         dim, num_codebooks, int(np.log2(codebook_size)), faiss.METRIC_INNER_PRODUCT,

@@ -10,6 +10,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from wsdhq._files import as_path
+
 _MAGIC = b"\x93NUMPY"
 _FLOAT_SIZES = (2, 4, 8)
 _CHECKED_BYTES = 16 << 20
@@ -43,7 +45,7 @@ def read_features(path: str | os.PathLike[str]) -> NDArray[np.floating[Any]]:
         two-dimensional or has no columns; a value is NaN or infinite (the message names
         its row and column, from 0).
     """
-    path = Path(path)
+    path = as_path(path)
     array = map_npy(path)
     if array.dtype.kind != "f" or array.dtype.itemsize not in _FLOAT_SIZES:
         raise TypeError(
@@ -90,7 +92,7 @@ def map_npy(path: str | os.PathLike[str]) -> NDArray[Any]:
         The file is no .npy file, its header cannot be read, it is shorter or longer than
         its header says, or it holds Python objects, which would have to be unpickled.
     """
-    path = Path(path)
+    path = as_path(path)
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder: expected a .npy file")
     if not path.exists():

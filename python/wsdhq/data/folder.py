@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from wsdhq._files import as_path
 from wsdhq.data.folder_files import FEATURES, IMAGE_LIST, IMAGES, LABELS, TAGS
 from wsdhq.data.images import open_images
 from wsdhq.data.labels import Grouping, join_groupings, read_labels
@@ -67,7 +68,7 @@ def load(
         One of them comes in two forms or cannot be read, their numbers of images disagree,
         the labels show that the orders do, or `grouping` does not exist.
     """
-    root = Path(root)
+    root = as_path(root)
     if not root.is_dir():
         raise FileNotFoundError(f"there is no folder {root}")
     features = root / FEATURES if (root / FEATURES).exists() else None

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from wsdhq._files import atomic_path, save_npy, write_json
+from wsdhq._files import as_path, atomic_path, save_npy, write_json
 from wsdhq.data.labels import Grouping
 from wsdhq.data.tags import normalize_tags
 
@@ -33,7 +33,7 @@ def write_folder(
     features: Path | None,
 ) -> dict[str, Path]:
     """Write a data set to a folder; see `wsdhq.data.TaggedImages.write`."""
-    folder = Path(folder)
+    folder = as_path(folder)
     written = {"tags": folder / "tags.jsonl"}
     if images:
         written["images"] = folder / (IMAGE_LIST if archive is None else "images.zip")

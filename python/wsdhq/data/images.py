@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from wsdhq._arguments import as_integer
+from wsdhq._files import as_path
 from wsdhq.data.rgb import decode_rgb, pillow_formats
 from wsdhq.data.tags import numbered_lines
 
@@ -216,11 +217,11 @@ def open_images(
         It holds no image or is none of these, or a line of the list is blank.
     """
     if not isinstance(source, (str, os.PathLike)):
-        paths = [Path(path) for path in source]
+        paths = [as_path(path) for path in source]
         if not paths:
             raise ValueError("expected at least one image, got an empty sequence of paths")
         return _FileImages(paths, [str(path) for path in paths])
-    path = Path(source)
+    path = as_path(source)
     if path.is_dir():
         return _open_folder(path)
     if not path.exists():

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from wsdhq._files import as_path
 from wsdhq.data.features import map_npy
 from wsdhq.data.splits import check_rows
 from wsdhq.data.tags import numbered_lines
@@ -247,7 +248,7 @@ def read_labels(path: str | os.PathLike[str]) -> Labels:
         few other cells, or there are more or fewer names than columns); the message names
         the file and the line, from 1, or the array row, from 0.
     """
-    path = Path(path)
+    path = as_path(path)
     reader = {".csv": _read_csv, ".npy": _read_npy}.get(path.suffix.lower())
     if reader is None:
         raise ValueError(

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsdhq._arguments import as_choice, as_integer
+from wsdhq._files import as_path
 from wsdhq.data.labels import Grouping
 from wsdhq.data.official import TagReader, find, read_lines, shown
 from wsdhq.data.splits import default_queries, split_collection
@@ -113,7 +114,7 @@ def load(
         An option is out of its range, images are missing or too many, or a line of a file is
         not as described; the message names file and line.
     """
-    root = Path(root)
+    root = as_path(root)
     if num_labels is not None and as_integer(num_labels, "num_labels") not in _CONCEPTS:
         raise ValueError(f"num_labels: expected 38 or 24, got {num_labels}")
     as_choice(vocabulary, "vocabulary", ("common", "all"))

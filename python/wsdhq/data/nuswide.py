@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsdhq._arguments import as_choice, as_integer
+from wsdhq._files import as_path
 from wsdhq.data.labels import Grouping
 from wsdhq.data.official import TagReader, find, read_lines, shown
 from wsdhq.data.splits import default_queries, split_collection
@@ -51,7 +52,7 @@ def load(
     num_train: int | None = None,
     seed: int = 0,
 ) -> TaggedImages:
-    """Load the images of NUS-WIDE that carry one of its most frequent concepts.
+    r"""Load the images of NUS-WIDE that carry one of its most frequent concepts.
 
     Which images these are is counted from the labels, and said in the summary beside the
     paper's count: many papers count 195,834 for 21 concepts, this one 193,752.
@@ -61,7 +62,7 @@ def load(
     root : str or PathLike
         The folder that holds what the archives of NUS-WIDE unpack to, or ``NUS-WIDE`` with it:
 
-        - ``ImageList/Imagelist.txt``: a path a line, such as ``actor\\0001_2124494179.jpg``
+        - ``ImageList/Imagelist.txt``: a path a line, such as ``actor\0001_2124494179.jpg``
           (with slashes or backslashes), which ends in the number of the photo;
         - ``ConceptsList/Concepts81.txt``: a concept a line;
         - ``Groundtruth/AllLabels/Labels_sky.txt`` and so on: 0 or 1 for each listed image;
@@ -107,7 +108,7 @@ def load(
         An option is out of its range, files disagree in length, or a line is not as described;
         the message names file and line.
     """
-    root = Path(root)
+    root = as_path(root)
     if num_concepts is not None:
         num_concepts = as_integer(num_concepts, "num_concepts")
     if vocabulary is not None:
@@ -208,7 +209,7 @@ def _read_image_list(path: Path) -> list[_ListedImage]:
         if match is None:
             raise ValueError(
                 f"{path}, line {number}: expected the path of an image, such as "
-                f"actor\\0001_2124494179.jpg, got {shown(line)}"
+                f"actor\0001_2124494179.jpg, got {shown(line)}"
             )
         listed.append(_ListedImage(f"{match[1]}/{match[2]}", int(match[3])))
     return listed

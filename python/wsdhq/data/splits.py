@@ -39,6 +39,12 @@ def split_rows(
         An argument is not an integer.
     ValueError
         An argument is out of its range.
+
+    Examples
+    --------
+    >>> query, database = split_rows(10, num_queries=3, seed=0)
+    >>> query, len(database)
+    (array([4, 6, 2]), 7)
     """
     permutation = _permutation(num_rows, num_queries, seed)
     return permutation[:num_queries].copy(), np.sort(permutation[num_queries:])

@@ -6,7 +6,8 @@ import codecs
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
+
+from wsdhq._files import as_path
 
 
 def read_tags(path: str | os.PathLike[str]) -> list[list[str]]:
@@ -37,7 +38,7 @@ def read_tags(path: str | os.PathLike[str]) -> list[list[str]]:
         The extension is unknown, the file is empty, or a line is not what it should be;
         the message names the file and the line, counted from 1.
     """
-    path = Path(path)
+    path = as_path(path)
     parse = _PARSERS.get(path.suffix.lower())
     if parse is None:
         known = " or ".join(_PARSERS)
@@ -104,7 +105,7 @@ def numbered_lines(path: str | os.PathLike[str], kind: str) -> Iterator[tuple[in
     ValueError
         The file is empty or a line is not UTF-8 text.
     """
-    path = Path(path)
+    path = as_path(path)
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder: expected a {kind}")
     if not path.exists():

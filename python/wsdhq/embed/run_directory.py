@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from wsdhq._files import write_text
+from wsdhq._files import as_path, write_text
 from wsdhq.embed.config import TrainConfig
 
 # What training and evaluation write; `overwrite` removes these and nothing else.
@@ -39,7 +39,7 @@ class RunDirectory:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path = as_path(path)
 
     def file(self, name: str) -> Path:
         """The path of one of the run's files, a key of `RUN_FILES`."""

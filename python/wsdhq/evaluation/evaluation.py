@@ -150,6 +150,15 @@ def evaluate_ranking(
     ValueError
         Wrong shapes or ranges, empty labels, a ranking that is too short, names a position
         twice for a query, or has scores that increase or are nan.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from wsdhq.evaluation import rank_by_inner_product
+    >>> vectors, labels = np.eye(4), np.eye(2, dtype=np.uint8)[[0, 0, 1, 1]]
+    >>> rank = rank_by_inner_product(vectors[:1], vectors)
+    >>> evaluate_ranking(rank, labels[:1], labels, R=4).map
+    1.0
     """
     results = evaluate_groupings(
         rank_batches,

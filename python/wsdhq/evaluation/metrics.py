@@ -59,6 +59,12 @@ def ranked_relevance(
         `results` does not hold integers, or labels are neither bool nor integers.
     ValueError
         Wrong shapes, labels other than 0 and 1, a position outside -1 .. N-1.
+
+    Examples
+    --------
+    >>> results = [[0, 2, 1]]
+    >>> ranked_relevance(results, [[1, 0]], [[1, 0], [0, 1], [1, 1]])
+    array([[ True,  True, False]])
     """
     queries, database = label_words(query_labels, database_labels)
     positions = integer_matrix(results, "results")
@@ -196,6 +202,11 @@ def mean_average_precision(
     ------
     TypeError, ValueError
         As `average_precision`.
+
+    Examples
+    --------
+    >>> mean_average_precision([[True, False, True], [False, True, False]], R=3)
+    0.6666666666666666
     """
     return mean_of_defined(
         average_precision(relevance, R, denominator=denominator, num_relevant=num_relevant)
@@ -281,6 +292,11 @@ def precision_at(relevance: ArrayLike, n: int | Sequence[int]) -> float | NDArra
         Wrong dtypes.
     ValueError
         Wrong shape or a depth below 1.
+
+    Examples
+    --------
+    >>> precision_at([[True, False, True, False]], [1, 4])
+    array([1. , 0.5])
     """
     matrix = relevance_matrix(relevance)
     single = np.ndim(n) == 0
@@ -377,6 +393,11 @@ def recall_at(found_ids: ArrayLike, true_ids: ArrayLike, k: int) -> float:
         Ids are not integers.
     ValueError
         Wrong shapes or k < 1.
+
+    Examples
+    --------
+    >>> recall_at([[3, 5, 8], [1, 2, 9]], [[5], [7]], k=3)
+    0.5
     """
     found = integer_matrix(found_ids, "found_ids")
     true = integer_matrix(true_ids, "true_ids")

@@ -9,7 +9,7 @@ logger "wsdhq.quant".
 
 import logging
 
-from wsdhq._core import simd_levels
+from wsdhq._core import active_simd_level, simd_levels
 from wsdhq.quant.encoding import icm_encode
 from wsdhq.quant.index import AQDIndex
 from wsdhq.quant.quantizer import AdditiveQuantizer
@@ -17,4 +17,11 @@ from wsdhq.quant.statistics import CodeStatistics
 
 logging.getLogger("wsdhq.quant").addHandler(logging.NullHandler())
 
-__all__ = ["AQDIndex", "AdditiveQuantizer", "CodeStatistics", "icm_encode", "simd_levels"]
+__all__ = [
+    "AQDIndex",
+    "AdditiveQuantizer",
+    "CodeStatistics",
+    "active_simd_level",
+    "icm_encode",
+    "simd_levels",
+]

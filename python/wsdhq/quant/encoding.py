@@ -139,6 +139,13 @@ def icm_encode(
     ValueError
         A shape or range is not as above, a value is not finite, a code is >= codebook_size, or
         the metric is not symmetric positive semi-definite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> codebooks = np.array([[[0, 0], [4, 0]], [[0, 0], [0, 1]]], np.float32)
+    >>> icm_encode(np.array([[3.9, 0.1]]), codebooks)
+    array([[1, 0]], dtype=uint8)
     """
     checked_codebooks = as_codebooks(codebooks)
     num_codebooks, codebook_size, dim = checked_codebooks.shape

@@ -117,6 +117,17 @@ class AdditiveQuantizer(Estimator):
     Settings are attributes, and checked whenever they are set. It is a transformer of
     scikit-learn, which it does not need: `transform` is `encode`, `inverse_transform` is
     `decode`, `score` the negative distortion.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.random.default_rng(0).standard_normal((1000, 16), np.float32)
+    >>> quantizer = AdditiveQuantizer(num_codebooks=4, iterations=5).fit(X)
+    >>> codes = quantizer.encode(X)
+    >>> codes.shape, codes.dtype
+    ((1000, 4), dtype('uint8'))
+    >>> bool(quantizer.distortion(X, codes) < 0.2 * 16)
+    True
     """
 
     num_codebooks = Setting[int]()
@@ -321,6 +332,14 @@ class AdditiveQuantizer(Estimator):
         ------
         TypeError, ValueError
             As `icm_encode`; ValueError before `fit`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> corners = np.array([[[0, 0], [4, 0]], [[0, 0], [0, 1]]], np.float32)
+        >>> AdditiveQuantizer.from_codebooks(corners).encode(np.array([[4.1, 0.8], [0.3, 0.9]]))
+        array([[1, 1],
+               [0, 1]], dtype=uint8)
         """
         codebooks = self.codebooks
         num_codebooks, codebook_size, dim = codebooks.shape

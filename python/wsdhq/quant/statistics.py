@@ -81,6 +81,17 @@ class CodeStatistics:
     Notes
     -----
     `update` releases the GIL; one object must not be updated from two Python threads at once.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.array([[1, 0], [3, 0], [0, 5]], np.float32)
+    >>> codes = np.array([[0], [0], [1]], np.uint8)
+    >>> statistics = CodeStatistics(num_codebooks=1, codebook_size=2, dim=2).update(X, codes)
+    >>> statistics.count, statistics.sums[0, 0].tolist()
+    (3, [4.0, 0.0])
+    >>> statistics.solve().round(3).tolist()
+    [[[2.0, 0.0], [0.0, 5.0]]]
     """
 
     def __init__(

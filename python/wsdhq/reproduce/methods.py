@@ -144,14 +144,17 @@ class BaselineMethod(Method):
 
     @property
     def learns_from(self) -> str:
+        """What it learns from, in words."""
         inputs = "features or images" if self._make.is_deep else "features"
         return f"{inputs}, tags" if self._make.uses_tags else inputs
 
     @property
     def changes(self) -> Mapping[str, Any]:
+        """Settings that differ from the usual ones."""
         return {}
 
     def identity(self, cell: Cell, materials: Materials) -> dict[str, Any]:
+        """As `Method.identity`."""
         deep = self._make.is_deep
         settings: dict[str, Any] = dict(self._options)
         if deep and materials.deep_from_images:
@@ -162,6 +165,7 @@ class BaselineMethod(Method):
         return identity
 
     def compute(self, cell: Cell, materials: Materials, work: Work) -> Ranked:
+        """As `Method.compute`."""
         # Imported here: a table that is only shown needs no method.
         from wsdhq.baselines.interface import TrainingData
 
@@ -215,13 +219,16 @@ class EmbeddingMethod(Method):
 
     @property
     def learns_from(self) -> str:
+        """What it learns from, in words."""
         return "features or images, tags"
 
     @property
     def changes(self) -> Mapping[str, Any]:
+        """Settings that differ from the usual ones."""
         return self._changes
 
     def identity(self, cell: Cell, materials: Materials) -> dict[str, Any]:
+        """As `Method.identity`."""
         inputs = materials.describe_inputs(deep=True)
         # Only settings are looked at: nothing is read or written.
         config = self._config(cell, {inputs["kind"]: "-", "tags": "-", "out": "-"})
@@ -237,6 +244,7 @@ class EmbeddingMethod(Method):
         }
 
     def compute(self, cell: Cell, materials: Materials, work: Work) -> Ranked:
+        """As `Method.compute`."""
         from wsdhq.embed import train
         from wsdhq.quant import AQDIndex
 

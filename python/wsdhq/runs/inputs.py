@@ -18,6 +18,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from wsdhq._arguments import about
+from wsdhq._files import as_path
 from wsdhq._progress import Progress
 from wsdhq.data import (
     Grouping,
@@ -86,7 +87,7 @@ class Source:
             )
         self.run = run
         self.model = model
-        self.path = own if given is None else Path(given)
+        self.path = own if given is None else as_path(given)
         self.is_own = given is None or (
             own.exists() and self.path.exists() and self.path.samefile(own)
         )
@@ -207,7 +208,7 @@ def as_labels(given: Any, wanted: Sequence[str] | None) -> tuple[Labels, str]:
     """Labels as `evaluate` takes them, and what messages call them; groupings that are wanted."""
     source = "labels"
     if isinstance(given, str | os.PathLike):
-        source = os.fspath(given)
+        source = str(as_path(given))
         labels = read_labels(given)
     elif isinstance(given, Labels):
         labels = given
@@ -263,7 +264,7 @@ def codes_of(
         The file given does not exist, holds something else than codes of the run, or not one
         for each readable row.
     """
-    quantizer, path = source.model.quantizer, None if given is None else Path(given)
+    quantizer, path = source.model.quantizer, None if given is None else as_path(given)
     own = source.run.file("codes.npy")
     if path is None and source.is_own and own.is_file():
         path = own

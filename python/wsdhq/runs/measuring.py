@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wsdhq._arguments import as_choice
+from wsdhq._files import as_path
 from wsdhq._progress import Progress
 from wsdhq.data import Labels, split_rows
 from wsdhq.embed import TrainedModel
@@ -121,7 +121,7 @@ def evaluate(
         raise ValueError(f"features: the run {run} was trained on images, expected images")
     source = Source(directory, model, images if model.embeds_images else features)
     checked, label_source = as_labels(labels, by)
-    shown = source.path if model.embeds_images else None if images is None else Path(images)
+    shown = source.path if model.embeds_images else None if images is None else as_path(images)
     if shown is not None:
         check_shown(shown, label_source, checked)
     with Progress(progress) as bar:

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from wsdhq._files import write_json, write_text
+from wsdhq._files import as_path, write_json, write_text
 from wsdhq.evaluation import EvaluationResult
 from wsdhq.report import write_report
 from wsdhq.runs.evaluation import Evaluation
@@ -46,7 +46,7 @@ def report(
     NotADirectoryError
         `out` is a file.
     """
-    folder = evaluation.run.path if out is None else Path(out)
+    folder = evaluation.run.path if out is None else as_path(out)
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"out: {folder} is a file, expected a folder")
     folder.mkdir(exist_ok=True)

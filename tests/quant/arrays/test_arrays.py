@@ -187,6 +187,7 @@ def test_slices_and_not_the_whole_are_read() -> None:
 BIG = (800_000, 64)  # 100 MB of float16, 200 MB of float32
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "make",
     [
@@ -211,6 +212,7 @@ def test_copies_stay_within_a_few_chunks(make: Callable[[], Any]) -> None:
     assert peak < 80 * MB
 
 
+@pytest.mark.slow
 def test_codes_in_any_order_are_copied_by_chunks() -> None:
     codes = np.zeros((16, 4 * MB), np.uint8).T  # 64 MB
     statistics = CodeStatistics(16, 1, 4, threads=1)

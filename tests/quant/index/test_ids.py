@@ -42,6 +42,7 @@ def as_positions(found: Interval | NDArray[np.int64]) -> NDArray[np.int64]:
     return np.arange(*found) if isinstance(found, Interval) else found
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(kinds=pieces, seed=st.integers(0, 2**31), limits=st.sampled_from([(2**22, 2**16), (30, 8)]))
 def test_ids_equal_a_plain_array(

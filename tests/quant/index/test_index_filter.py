@@ -140,6 +140,7 @@ def test_scores_far_from_zero_by_a_common_offset() -> None:
         np.testing.assert_array_equal(found, head(scores, k))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("similarity", SIMILARITIES)
 @pytest.mark.parametrize("num_queries", [1, 3, 65])
 def test_few_results_are_the_head_of_all_at_any_level_and_threads(

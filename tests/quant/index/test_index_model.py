@@ -139,6 +139,7 @@ def sizes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.setattr("wsdhq.quant.index.filters.MAX_BYTES", 4096)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("sizes")
 @pytest.mark.parametrize("similarity", ["ip", "l2", "cosine"])
 @pytest.mark.parametrize("seed", range(3))

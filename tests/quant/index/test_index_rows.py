@@ -325,6 +325,7 @@ print(memory("VmHWM") - before - num_queries * k * 12 / 2**20)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux's /proc")
 @pytest.mark.parametrize(
     ("similarity", "k", "num_queries", "M"),

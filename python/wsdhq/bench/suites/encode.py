@@ -104,7 +104,7 @@ def _ours(
 
 
 def _lsq(context: Context, dim: int, num_codebooks: int) -> Any:
-    """faiss's LSQ, trained with as many iterations as the settings allow."""
+    """Faiss's LSQ, trained with as many iterations as the settings allow."""
     faiss: Any = context.faiss
     context.stage(f"training faiss LSQ, {num_codebooks} codebooks")
     lsq = faiss.LocalSearchQuantizer(dim, num_codebooks, 8)
@@ -138,7 +138,7 @@ def _codebooks_of(lsq: Any) -> NDArray[np.float32]:
 
 
 def _quick_encoders(context: Context, dim: int, num_bytes: int) -> list[Contestant]:
-    """faiss's encoders that search nothing, or little: residual and product quantization."""
+    """Faiss's encoders that search nothing, or little: residual and product quantization."""
     faiss: Any = context.faiss
     train = context.split(dim).train[: context.settings.train]
     vectors = context.split(dim).base[: context.settings.encode]

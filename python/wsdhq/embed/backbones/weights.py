@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from wsdhq._files import as_path
 from wsdhq.embed.backbones.alexnet import ALEXNET_NAMES, LAST_MAP, AlexNet
 from wsdhq.embed.backbones.caffe_file import read_caffe_layers
 from wsdhq.embed.tensor_files import load_weights, read_tensors
@@ -57,6 +58,7 @@ def load_backbone_weights(backbone: nn.Module, path: str | os.PathLike[str]) -> 
         It is no state dict, or a tensor is missing, superfluous, of another shape or not
         finite; the message names file and tensor.
     """
+    path = as_path(path)
     if isinstance(backbone, AlexNet):
         load_alexnet_weights(backbone, path)
         return

@@ -106,7 +106,7 @@ def path(default: str | None = ...) -> Any:  # type: ignore[assignment]
     """A field of a path, kept as text; required without a default."""
 
     def check(value: Any, name: str) -> str:
-        text = os.fspath(value) if isinstance(value, os.PathLike) else value
+        text = os.path.expanduser(value) if isinstance(value, str | os.PathLike) else value
         if not isinstance(text, str):
             raise TypeError(
                 f"{name}: expected the path of a file or folder, got {type(value).__name__}"

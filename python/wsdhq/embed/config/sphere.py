@@ -43,7 +43,7 @@ class SphereConfig(Settings):
 
     @property
     def graph_neighbours(self) -> int:
-        """k of the correlation graph: see `num_neighbours`."""
+        """Neighbours in the correlation graph, k: see `num_neighbours`."""
         if self.num_neighbours is not None:
             return self.num_neighbours
         return 0 if self.word_vectors is None else GRAPH_NEIGHBOURS

@@ -6,11 +6,10 @@ import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 from typing import Any
 
 from wsdhq._arguments import did_you_mean
-from wsdhq._files import atomic_path
+from wsdhq._files import as_path, atomic_path
 from wsdhq.embed.config.compute import ComputeConfig
 from wsdhq.embed.config.data import DataConfig
 from wsdhq.embed.config.fields import Settings, check_fields, path
@@ -59,6 +58,14 @@ class TrainConfig(
     ValueError
         A value out of range, not exactly one of `features` and `images`, or settings that do not
         fit each other.
+
+    Examples
+    --------
+    >>> config = TrainConfig(out="run", tags="tags.txt", features="features.npy", bits=16)
+    >>> config.num_codebooks, config.epochs
+    (2, 15)
+    >>> TrainConfig.from_toml(config.to_toml()) == config
+    True
     """
 
     out: str = path()
@@ -162,10 +169,10 @@ class TrainConfig(
         TypeError, ValueError
             As `from_toml`; the message names the file.
         """
-        if not Path(path).is_file():
+        if not as_path(path).is_file():
             raise FileNotFoundError(f"{path}: no such file; expected the settings of a run, TOML")
         try:
-            text = Path(path).read_text(encoding="utf-8")
+            text = as_path(path).read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
             raise ValueError(f"{path}: expected UTF-8 text: {error}") from error
         return cls.from_toml(text, source=os.fspath(path))

@@ -237,7 +237,7 @@ def _add_text_line(rows: _Rows, line: bytes, number: int) -> None:
 
 
 def _read_keyed_vectors(path: Path, wanted: Wanted) -> LoadedWords:
-    """gensim's own format: a pickled KeyedVectors, large arrays beside it as `.npy`."""
+    """Gensim's own format: a pickled KeyedVectors, large arrays beside it as `.npy`."""
     with path.open("rb") as stream:
         try:
             state = read_pickle(stream, _KEYED_VECTORS_NAMES, {"gensim": StandIn}).state

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsdhq._arguments import as_integer
-from wsdhq._files import atomic_path
+from wsdhq._files import as_path, atomic_path
 from wsdhq.embed.tags.sets import check_tag_sets, count_images
 from wsdhq.embed.tags.word_vector_files import read_word_vectors
 
@@ -168,7 +168,7 @@ def load_word_vectors(
         truncated, of another format, empty or not finite; or it has none of `words`, of
         which and of whose words the message shows some.
     """
-    path = Path(path)
+    path = as_path(path)
     if words is None:
         loaded = read_word_vectors(path, None)
         if not loaded.words:

@@ -59,6 +59,17 @@ class AQDIndex:
     several Python threads, also beside those that change the index, which wait for one another:
     each search sees the index as it was before or after a change. `threads` of any method is
     None for the quantizer's.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> corners = np.array([[[0, 0], [4, 0]], [[0, 0], [0, 1]]], np.float32)
+    >>> index = AQDIndex(AdditiveQuantizer.from_codebooks(corners), similarity="l2")
+    >>> index.add(np.array([[0, 0], [1, 0], [1, 1]], np.uint8), ids=[7, 8, 9])
+    array([7, 8, 9])
+    >>> scores, ids = index.search(np.array([[4, 0.9]], np.float32), k=2)
+    >>> ids
+    array([[9, 8]])
     """
 
     def __init__(self, quantizer: AdditiveQuantizer, similarity: Similarity = "ip") -> None:
