@@ -17,8 +17,8 @@ MODULES = (
     "wsdhq.interop.faiss",
     "wsdhq.embed",
     "wsdhq.data",
+    "wsdhq.runs",
     "wsdhq.evaluation",
-    "wsdhq.evaluation.rankings",
     "wsdhq.metrics",
 )
 

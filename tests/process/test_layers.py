@@ -356,3 +356,22 @@ def test_every_kernel_is_compared_at_all_levels_and_timed(folder: Path) -> None:
 )
 def test_patterns_find_what_they_are_for(pattern: re.Pattern[str], text: str) -> None:
     assert pattern.search(text)
+
+
+def test_the_files_that_the_architecture_names_are_there() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+    named = set(re.findall(r"(?<![\w/])[\w.]+(?:/[\w.]+)+\.(?:py|cpp|hpp|pyi|md)\b", text))
+    assert len(named) > 30
+    for name in sorted(named):
+        if not re.search(r"NAME|GROUP", name):
+            places = (ROOT / name, PACKAGE / name)
+            assert any(place.is_file() for place in places), f"ARCHITECTURE.md names {name}"
+
+
+def test_every_folder_of_the_package_has_its_room_in_the_architecture() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+    assert len(text.splitlines()) <= 200
+    for init in PACKAGE.rglob("*/__init__.py"):
+        assert f"{init.parent.name}/" in text, init.parent
+    for folder in (CPP / "src").iterdir():
+        assert f"{folder.name}/" in text, folder

@@ -9,12 +9,12 @@ from PIL import Image
 
 from wsdhq.reproduce.plan import make_plan
 from wsdhq.reproduce.results.figures import (
-    FIGURE_DEPTHS,
     curve_figure,
     precision_figure,
     save_figure,
     sweep_figure,
 )
+from wsdhq.reproduce.results.summary import FIGURE_DEPTHS
 from wsdhq.reproduce.results.tables import About
 
 pytestmark = pytest.mark.usefixtures("stand_ins")
