@@ -106,7 +106,7 @@ def test_mistakes_name_the_argument(run, changes, error, message):
 def test_a_report_goes_to_no_file(run, tmp_path):
     evaluation = evaluate(run / "run", run / "labels.npy", R=50, codes_only=True)
     (tmp_path / "file").write_text("")
-    with pytest.raises(NotADirectoryError, match="out: .*file is a file, expected a folder"):
+    with pytest.raises(NotADirectoryError, match=r"out: .*file is a file, expected a folder"):
         report(evaluation, tmp_path / "file")
     with pytest.raises(FileNotFoundError):
         report(evaluation, tmp_path / "none" / "out")

@@ -1,4 +1,4 @@
-"""What the suites share: vectors, quantizers that are fitted once, and whom to tell."""
+"""What the suites share: vectors, quantizers that are fitted once, and progress callbacks."""
 
 from __future__ import annotations
 

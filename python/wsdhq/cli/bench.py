@@ -79,7 +79,7 @@ def bench(
     settings = _settings(quick, full, vectors, dims, codebooks, rounds, lsq_iterations)
     if features is not None and dims is not None:
         raise ValueError("expected at most one of --features and --dims, got both")
-    # Not shlex.join(sys.argv): the path of the program is nobody's business.
+    # Without the path of the program: reports are published.
     command = shlex.join(["wsdhq", *sys.argv[1:]])
     with bar_for("starting") as bar:
         context = Context(

@@ -1,4 +1,4 @@
-"""How images that were left out are told."""
+"""Messages about images that could not be read."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class TaggedImages:
     label_names : tuple of str
         Names of the L labels, all different.
     query, database, train : (n,) int64
-        Rows of the images that ask, that are searched, and that are learnt from.
+        Rows of the images: queries, those that are searched, and those that are learnt from.
     archive : Path, optional
         The ZIP archive that holds the images: all of them, in the order of the archive.
     groupings : dict of str to Grouping

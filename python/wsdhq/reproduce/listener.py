@@ -1,4 +1,4 @@
-"""Whoever wants to know how far a reproduction is."""
+"""Callbacks that are told how far a reproduction is."""
 
 from __future__ import annotations
 

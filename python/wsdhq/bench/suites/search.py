@@ -1,4 +1,4 @@
-"""The search suite: codes of one database, searched by everyone who can."""
+"""The search suite: codes of one database, searched by every library that is installed."""
 
 from __future__ import annotations
 

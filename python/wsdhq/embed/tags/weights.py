@@ -1,4 +1,4 @@
-"""How much each tag tells, from nothing but who carries it."""
+"""Weights of tags: the rarer a tag, the more it says about an image that carries it."""
 
 from __future__ import annotations
 

@@ -162,7 +162,7 @@ class Materials:
 
     @property
     def query(self) -> NDArray[np.int64]:
-        """Readable rows that ask."""
+        """The query rows that can be read."""
         return self._readable.query
 
     @property

@@ -12,7 +12,7 @@ QUICK_QUERIES, QUICK_DATABASE = 400, 3600
 
 
 class Rows(NamedTuple):
-    """Rows that ask, that are searched, and that are learnt from."""
+    """Query rows, database rows and training rows."""
 
     query: NDArray[np.int64]
     database: NDArray[np.int64]
