@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import operator
 import os
@@ -63,6 +62,8 @@ def as_choice(value: T, name: str, choices: Iterable[T]) -> T:
 
 def did_you_mean(name: object, known: Iterable[object]) -> str:
     """The end of a message about an unknown name: the one it is most like, or nothing."""
+    import difflib
+
     close = difflib.get_close_matches(str(name), [str(each) for each in known], n=1)
     return f"; did you mean {close[0]!r}?" if close else ""
 

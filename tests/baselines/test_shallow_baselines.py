@@ -10,7 +10,7 @@ import threadpoolctl
 
 from tagged_clusters import Collection
 from wsdhq.baselines import Baseline, TrainingData, make_baseline
-from wsdhq.baselines.common.threads import limited_threads
+from wsdhq.baselines.lsh import LSH
 from wsdhq.evaluation import evaluate_ranking
 
 SHALLOW = ("LSH", "SH", "SpH", "ITQ", "AQ", "WMH", "WDH")
@@ -201,13 +201,21 @@ def test_other_methods_make_more_bits_than_dimensions(name: str, collection: Col
     assert len(np.unique(codes, axis=0)) > 100
 
 
-def test_threads_are_borrowed() -> None:
+@pytest.mark.parametrize("threads", [1, None])
+def test_threads_are_borrowed(collection: Any, threads: int | None) -> None:
     def counts() -> list[int]:
         return [library["num_threads"] for library in threadpoolctl.threadpool_info()]
 
+    seen: list[list[int]] = []
+
+    class Watched(LSH):
+        def _project(self, chunk: Any) -> Any:
+            seen.append(counts())
+            return super()._project(chunk)
+
     before = counts()
-    with limited_threads(1):
-        assert set(counts()) == {1}
+    Watched(8, threads=threads).fit(TrainingData(collection.features)).encode(collection.features)
+    assert seen
+    for during in seen:
+        assert during == before if threads is None else set(during) == {1}
     assert counts() == before
-    with limited_threads(None):
-        assert counts() == before

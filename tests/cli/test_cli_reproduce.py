@@ -194,7 +194,7 @@ MISTAKES = {
     "no data": ("table1 --dataset folder", "--data is missing"),
     "unknown data set": (
         "table1 --dataset cifar --data {T}",
-        "--dataset: there is no data set 'cifar'; known: mirflickr25k, nuswide, folder",
+        "--dataset: expected one of 'mirflickr25k', 'nuswide', 'folder', got 'cifar'",
     ),
     "missing data": ("table1 --dataset folder --data {T}/none", "there is no folder {T}/none"),
     "unknown row": ("table1 {D} --method PCAH", "table1 has no row 'PCAH'; its rows are LSH, SH"),
@@ -216,7 +216,7 @@ MISTAKES = {
     "unknown backbone": ("table1 {D} --backbone resnet", "backbone: unknown name 'resnet'; known"),
     "foreign weights": ("table1 {D} --backbone-weights {T}/data/features.npy", "features.npy"),
     "no such device": ("table1 {D} --device cuda:99", "device: torch "),
-    "data set of a list": ("--list --dataset cifar", "--dataset: there is no data set 'cifar'"),
+    "data set of a list": ("--list --dataset cifar", "--dataset: expected one of 'mirflickr25k'"),
     "bad device": ("table1 {D} --device tpu", "device: expected 'cpu', 'cuda' or 'cuda:N'"),
     "out is a file": ("table1 {D} --out {T}/data/features.npy", "is a file, expected a folder"),
     "out in no folder": ("table1 {D} --out {T}/a/b", "--out: there is no folder {T}/a"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -375,3 +376,22 @@ def test_every_folder_of_the_package_has_its_room_in_the_architecture() -> None:
         assert f"{init.parent.name}/" in text, init.parent
     for folder in (CPP / "src").iterdir():
         assert f"{folder.name}/" in text, folder
+
+
+def loaded_by(code: str) -> set[str]:
+    printed = subprocess.run(
+        [sys.executable, "-c", f"import sys; {code}; print(*sys.modules, file=sys.stderr)"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return set(printed.stderr.split())
+
+
+def test_first_contact_loads_little() -> None:
+    quant = loaded_by("import wsdhq.quant")
+    assert "numpy" in quant
+    assert not quant & {"tqdm", "scipy", "torch", "difflib", "importlib.metadata", "typer"}
+    for arguments in (["--help"], ["--version"]):
+        front = loaded_by(f"from wsdhq.cli.front import answer; answer({arguments})")
+        assert not front & {"numpy", "typer", "rich", "torch"}
+    config = loaded_by("import wsdhq.embed.config, wsdhq.runs.plots, wsdhq.metrics")
+    assert not config & {"gensim", "matplotlib"}

@@ -5,61 +5,40 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from wsdhq._arguments import about
-from wsdhq._files import write_text
+from wsdhq._arguments import about, as_choice
 from wsdhq.cli.console import bar_for, print_table, say, say_skipped
-from wsdhq.cli.options import Threads, check_folder_of
+from wsdhq.cli.options import Threads, as_options, check_folder_of
 from wsdhq.data import load
 from wsdhq.embed.config import check_settings
 from wsdhq.embed.config.pairs import read_pairs, read_settings
 from wsdhq.reproduce import (
     TARGETS,
-    CellStore,
     Listener,
-    Materials,
-    Method,
     Plan,
     Source,
     Work,
     base_settings,
-    check_stale,
-    compute_missing,
-    gather,
     make_methods,
     make_plan,
-    set_aside_other_rows,
 )
 from wsdhq.reproduce.inputs.dataset import setting as setting_of
 from wsdhq.reproduce.inputs.extraction import make_seeded_backbone
 from wsdhq.reproduce.paper import BITS, DATASETS
 from wsdhq.reproduce.plan import FIGURE_BITS, GAMMAS, WEIGHTS, rows_of
-from wsdhq.reproduce.results.exports import curves_csv, precision_csv, sweep_csv, table_csv
-from wsdhq.reproduce.results.figure_tables import figure_markdown
-from wsdhq.reproduce.results.figures import (
-    curve_figure,
-    precision_figure,
-    save_figure,
-    sweep_figure,
-)
+from wsdhq.reproduce.reproduction import FIGURES, Reproduction
 from wsdhq.reproduce.results.summary import Results
-from wsdhq.reproduce.results.tables import SPREAD_NOTE, About, markdown, table_rows
+from wsdhq.reproduce.results.tables import SPREAD_NOTE, About, table_rows
 
 # Fields of TrainConfig that other options decide, or that would make rows differ.
 _TAKEN = (
     "out", "tags", "features", "images", "bits", "word_vectors", "num_queries", "num_train",
     "split_seed", "seed", "threads", "device", "backbone", "backbone_weights",
 )  # fmt: skip
-_FIGURES = {
-    "fig3": (curves_csv, curve_figure),
-    "fig4": (precision_csv, precision_figure),
-    "fig5": (sweep_csv, sweep_figure),
-}
 _WIDTHS = ", ".join(map(str, BITS))
 _TITLES = {
     "table1": f"table1: MAP of all methods at {_WIDTHS} bits",
@@ -143,19 +122,17 @@ def reproduce(
     ] = False,
 ) -> None:
     """Compute a table or figure of the paper, cell by cell; interrupted, it goes on."""
-    if dataset is not None and dataset not in DATASETS:
-        raise ValueError(
-            f"--dataset: there is no data set {dataset!r}; known: {', '.join(DATASETS)}"
-        )
+    if dataset is not None:
+        as_choice(dataset, "--dataset", DATASETS)
     if list_rows:
         _print_rows(TARGETS if what is None else (what,))
         return
     if what is None:
         raise ValueError(f"expected what to reproduce, one of {', '.join(TARGETS)}, got nothing")
     rows_of(what)
-    if dataset is None or data is None:
-        if dataset is None:
-            raise ValueError(f"--dataset is missing: expected one of {', '.join(DATASETS)}")
+    if dataset is None:
+        raise ValueError(f"--dataset is missing: expected one of {', '.join(DATASETS)}")
+    if data is None:
         raise ValueError("--data is missing: expected the folder that the data set is in")
     with about("--dataset"):
         usual = base_settings(
@@ -172,135 +149,41 @@ def reproduce(
     if "seed" in options:
         raise ValueError("--load: seed is that of each repetition, see --seeds")
     folder = _output_folder(out, dataset)
-    for path, option in ((features, "--features"), (word_vectors, "--word-vectors"),
-                         (backbone_weights, "--backbone-weights")):  # fmt: skip
-        if path is not None and not path.is_file():
-            raise FileNotFoundError(f"{option}: there is no file {path}")
+    _check_files(features, word_vectors, backbone_weights)
     if backbone is not None or backbone_weights is not None:
         # Found out now, and not when the first deep method begins, hours later.
         make_seeded_backbone(
             backbone or str(setting_of(settings, "backbone")), backbone_weights, seed=0
         )
-    plan = make_plan(
-        what,
-        settings,
-        bits=None if bits is None else _widths(bits, what),
-        seeds=range(seeds if seeds is not None else 1 if quick else 3),
-        chosen=methods,
-        quick=quick,
-    )
+    widths = None if bits is None else _widths(bits, what)
+    repetitions = range(seeds if seeds is not None else 1 if quick else 3)
+    plan = make_plan(what, settings, bits=widths, seeds=repetitions, chosen=methods, quick=quick)
+    source = Source(
+        name=dataset, root=data, out=folder, load=load, options=options, settings=settings,
+        features=features, word_vectors=word_vectors, backbone=backbone,
+        backbone_weights=backbone_weights, quick=quick, threads=threads, device=device,
+    )  # fmt: skip
     used = dict.fromkeys(cell.method for cell in plan.shown)
-    job = _Job(
-        plan,
-        make_methods(used, settings, quick),
-        Source(
-            name=dataset,
-            root=data,
-            out=folder,
-            load=load,
-            options=options,
-            settings=settings,
-            features=features,
-            word_vectors=word_vectors,
-            backbone=backbone,
-            backbone_weights=backbone_weights,
-            quick=quick,
-            threads=threads,
-            device=device,
-        ),
-        by or [],
-        depth,
-        overwrite,
-    )
-    job.run(Work(folder / "runs", threads, device, keep_runs))
-
-
-@dataclass
-class _Job:
-    """A table or figure to compute and write, with all that was asked for."""
-
-    plan: Plan
-    methods: dict[str, Method]
-    source: Source
-    by: list[str]
-    depth: int
-    overwrite: bool
-
-    def run(self, work: Work) -> None:
-        """Compute what is missing, write the files and print the table."""
-        store = CellStore(self.source.out / "cells")
-        with bar_for("reading") as bar:
-            listener = Listener(say, bar.stage, bar.advance_to, say_skipped)
-            self.source.listener = listener
-            work = Work(work.runs, work.threads, work.device, work.keep_runs, listener)
-            materials = self._materials()
-            first = materials[self.plan.seeds[0]]
-            shown = self._about(first)
-            for line in shown.summary:
-                say(line)
-            gathered = gather(self.plan, self.methods, materials, store, self.depth)
-            if not self.overwrite:
-                check_stale(self.plan, gathered)
-            others = [cell for cell in gathered.stale if cell not in self.plan.wanted]
-            if others:
-                say(f"not shown: {len(others)} cells, such as: {gathered.stale[others[0]]}")
-            self.source.out.mkdir(exist_ok=True)
-            results = gathered.results
-            try:
-                set_aside_other_rows(self.plan, gathered, materials, store)
-                if not self.overwrite:
-                    check_stale(self.plan, gathered)
-                compute_missing(
-                    self.plan, self.methods, materials, store, self.depth, work, results
-                )
-            except KeyboardInterrupt:
-                self._write(shown, results)
-                say(f"{store.folder} holds what is finished: the same command goes on from there")
-                raise
-        written = self._write(shown, results)
-        if self.plan.target.startswith("table"):
-            _print_tables(self.plan, shown, results)
-        say(f"wrote {', '.join(str(path) for path in written)}")
-
-    def _materials(self) -> dict[int, Materials]:
-        try:
-            return {seed: self.source.materials(seed) for seed in self.plan.seeds}
-        except TypeError as error:
-            if "unexpected keyword" not in str(error):
-                raise
-            raise TypeError(f"--load: the reader of {self.source.name}: {error}") from error
-
-    def _about(self, materials: Materials) -> About:
-        known = materials.dataset.groupings
-        for name in self.by:
-            if name not in known:
-                raise ValueError(
-                    f"--by: no grouping of labels is called {name!r}: there is "
-                    f"{', '.join(map(repr, known))}"
-                )
-        return About(
-            dataset=self.source.name,
-            summary=(*materials.dataset.summary, *materials.lines),
-            groupings=tuple(self.by or known),
-            depth=self.depth,
-            command=shlex.join(["wsdhq", *sys.argv[1:]]),
-            methods=self.methods,
-            quick=self.source.quick,
+    command = shlex.join(["wsdhq", *sys.argv[1:]])
+    made = make_methods(used, settings, quick)
+    job = Reproduction(plan, made, source, by or [], depth, overwrite, command)
+    with bar_for("reading") as bar, as_options("load", "by"):
+        listener = Listener(say, bar.stage, bar.advance_to, say_skipped)
+        shown, results, written = job.run(
+            Work(folder / "runs", threads, device, keep_runs, listener)
         )
+    if plan.target.startswith("table"):
+        _print_tables(plan, shown, results)
+    say(f"wrote {', '.join(str(path) for path in written)}")
 
-    def _write(self, shown: About, results: Results) -> list[Path]:
-        target, folder = self.plan.target, self.source.out
-        plain, text = folder / f"{target}.csv", folder / f"{target}.md"
-        if target not in _FIGURES:
-            write_text(plain, table_csv(self.plan, shown, results))
-            write_text(text, markdown(self.plan, shown, results))
-            return [plain, text]
-        export, draw = _FIGURES[target]
-        picture = folder / f"{target}.png"
-        write_text(plain, export(self.plan, shown, results))
-        save_figure(picture, draw(self.plan, shown, results))
-        write_text(text, figure_markdown(self.plan, shown, results))
-        return [plain, text, picture]
+
+def _check_files(
+    features: Path | None, word_vectors: Path | None, backbone_weights: Path | None
+) -> None:
+    for path, option in ((features, "--features"), (word_vectors, "--word-vectors"),
+                         (backbone_weights, "--backbone-weights")):  # fmt: skip
+        if path is not None and not path.is_file():
+            raise FileNotFoundError(f"{option}: there is no file {path}")
 
 
 def _print_tables(plan: Plan, shown: About, results: Results) -> None:
@@ -365,6 +248,6 @@ def _widths(text: str, what: str) -> tuple[int, ...]:
                 f"{word.strip()!r}"
             )
         widths.append(width)
-    if what in _FIGURES and len(set(widths)) > 1:
+    if what in FIGURES and len(set(widths)) > 1:
         raise ValueError(f"--bits: {what} is drawn for one width, got {text}")
     return tuple(dict.fromkeys(widths))

@@ -22,6 +22,7 @@ from wsdhq._files import as_path
 from wsdhq._progress import Progress
 from wsdhq.data import (
     Grouping,
+    ImageCollection,
     Labels,
     SkippedImage,
     open_images,
@@ -136,19 +137,22 @@ def embed_source(
     bar: Progress,
 ) -> Inputs:
     """Embed all readable rows of the source, once the labels are seen to be as many."""
-    embed = _embed_images if source.model.embeds_images else _embed_features
-    return embed(source, labels, num_labels, with_untrained, threads, bar)
-
-
-def _embed_features(
-    source: Source,
-    labels: str,
-    num_labels: int,
-    with_untrained: bool,
-    threads: int | None,
-    bar: Progress,
-) -> Inputs:
     model, path = source.model, source.path
+
+    def embed(network: TrainedModel, stage: str, collection: ImageCollection) -> EmbeddedImages:
+        bar.stage(stage)
+        with about(path):
+            return network.embed_images(collection, threads=threads, progress=bar.advance_to)
+
+    if model.embeds_images:
+        with open_images(path) as collection:
+            num_images = len(collection)
+            _check_length(labels, "labels", num_labels, path, num_images)
+            embedded = embed(model, "embedding", collection)
+            before = None
+            if with_untrained:
+                before = embed(untrained(model), "embedding untrained", collection).embeddings
+        return Inputs(embedded.embeddings, before, num_images, embedded.kept, embedded.skipped)
     array = read_features_for(model, source.run.path, path)
     _check_length(labels, "labels", num_labels, path, len(array))
     embeddings = np.empty((len(array), model.dim), dtype=np.float32)
@@ -159,31 +163,6 @@ def _embed_features(
             bar.advance_to(start + len(block), len(array))
     before = _unit_rows(np.asarray(array, np.float32)) if with_untrained else None
     return Inputs(embeddings, before, len(array), np.arange(len(array)), [])
-
-
-def _embed_images(
-    source: Source,
-    labels: str,
-    num_labels: int,
-    with_untrained: bool,
-    threads: int | None,
-    bar: Progress,
-) -> Inputs:
-    model, path = source.model, source.path
-    with open_images(path) as collection:
-        num_images = len(collection)
-        _check_length(labels, "labels", num_labels, path, num_images)
-
-        def embed(network: TrainedModel, stage: str) -> EmbeddedImages:
-            bar.stage(stage)
-            with about(path):
-                return network.embed_images(collection, threads=threads, progress=bar.advance_to)
-
-        embedded = embed(model, "embedding")
-        before = None
-        if with_untrained:
-            before = embed(untrained(model), "embedding untrained").embeddings
-    return Inputs(embedded.embeddings, before, num_images, embedded.kept, embedded.skipped)
 
 
 def untrained(model: TrainedModel) -> TrainedModel:

@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
+from threadpoolctl import threadpool_limits
 
-from wsdhq.baselines.common.threads import limited_threads
 from wsdhq.baselines.interface import Baseline, TrainingData
 from wsdhq.quant.arrays.vectors import FloatMatrix, as_vectors, float32_chunks
 
@@ -56,7 +56,7 @@ class FeatureBaseline(Baseline):
             )
         if self.uses_tags and data.tags is None:
             raise ValueError(f"tags: {self.name} learns from tags, got None")
-        with limited_threads(self.threads):
+        with threadpool_limits(limits=self.threads):
             _check_rows_differ(features)
             self._learn(features, data)
         self._dim = features.shape[1]
@@ -83,7 +83,7 @@ class FeatureBaseline(Baseline):
         """
         features = self._checked(inputs, "inputs", self._fitted_dim())
         codes = np.empty((len(features), self.bits // 8), dtype=np.uint8)
-        with limited_threads(self.threads):
+        with threadpool_limits(limits=self.threads):
             for first, last, chunk in float32_chunks(features, "inputs"):
                 codes[first:last] = self._encode_chunk(chunk)
         return codes

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from wsdhq.baselines.common.features import FeatureBaseline
-from wsdhq.baselines.common.threads import limited_threads
 from wsdhq.evaluation import RankBatches, rank_by_inner_product
 
 
@@ -83,7 +83,7 @@ class HashingBaseline(FeatureBaseline):
         rank = self._rank_codes(self.encode(queries), checked)
 
         def limited(start: int, stop: int) -> tuple[Any, Any]:
-            with limited_threads(self.threads):
+            with threadpool_limits(limits=self.threads):
                 return rank(start, stop)
 
         return limited
