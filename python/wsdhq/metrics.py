@@ -9,8 +9,8 @@ from wsdhq.evaluation.metrics import (
     random_ranking_map,
     ranked_relevance,
     recall_at,
-    tie_averaged_average_precision,
 )
+from wsdhq.evaluation.ties import tie_averaged_average_precision
 
 __all__ = [
     "average_precision",

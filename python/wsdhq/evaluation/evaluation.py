@@ -21,7 +21,6 @@ from wsdhq.evaluation.metrics import (
     count_relevant,
     random_ranking_map,
     ranked_relevance,
-    tie_averaged_average_precision,
 )
 from wsdhq.evaluation.rankings import RankBatches
 from wsdhq.evaluation.relevance import (
@@ -30,6 +29,7 @@ from wsdhq.evaluation.relevance import (
     label_matrix,
     mean_of_defined,
 )
+from wsdhq.evaluation.ties import tie_averaged_average_precision
 
 DEFAULT_POINTS = (1, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
