@@ -38,7 +38,7 @@ cpp:
 	build/sanitized/tests/cpp/wsdhq_tests $(FILTER)
 
 tidy:
-	cmake -S . -B build/tidy -G Ninja -DWSDHQ_PYTHON=OFF -DCMAKE_EXPORT_COMPILE_COMMANDS=ON > /dev/null
+	cmake -S . -B build/tidy -G Ninja -DWSDHQ_PYTHON=OFF -DWSDHQ_OPENMP=OFF -DCMAKE_EXPORT_COMPILE_COMMANDS=ON > /dev/null
 	clang-tidy -quiet -p build/tidy $(shell git ls-files 'cpp/src/*.cpp')
 
 docs:

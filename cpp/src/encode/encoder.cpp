@@ -274,6 +274,7 @@ void Encoder::encode(VectorsView vectors, bool warm, const EncodeSettings& wante
         settings.threads, (vectors.num_vectors + kBlock - 1) / kBlock,
         vectors.num_vectors * bytes * codebook_size() * (dim() / 8 + settings.beam_width));
     std::vector<Workspace> workspaces;
+    workspaces.reserve(static_cast<std::size_t>(threads));
     for (int thread = 0; thread < threads; ++thread) {
         workspaces.emplace_back(tables_, settings, interrupt, thread == 0);
     }

@@ -364,7 +364,7 @@ std::int16_t EncodingTables::narrow_costs(std::int16_t base, const std::int16_t*
 }
 
 std::int32_t EncodingTables::margin(std::size_t m, double norm, double error) const {
-    constexpr double most = kPaddingCost / 2;
+    constexpr double most = kPaddingCost / 2.0;
     const Margin& margin = margins_[m];
     const double units = margin.constant + margin.of_norm * norm + margin.of_error * error;
     return units < most ? static_cast<std::int32_t>(units) : static_cast<std::int32_t>(most);

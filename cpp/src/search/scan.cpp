@@ -164,8 +164,11 @@ private:
                     return;
                 }
                 offer(q, b, codes, selection);
-                if (rest_[q] != 0 && --rest_[q] == 0) {
-                    unfiltered_ &= ~(std::uint64_t{1} << q);
+                if (rest_[q] != 0) {
+                    --rest_[q];
+                    if (rest_[q] == 0) {
+                        unfiltered_ &= ~(std::uint64_t{1} << q);
+                    }
                 }
                 follow_threshold(q, false);
                 continue;
