@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wsdhq._files import write_text
+from wsdhq._shared.files import write_text
 from wsdhq.data import read_tags
 from wsdhq.quant import AdditiveQuantizer
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wsdhq import _temporary
-from wsdhq._files import atomic_path, save_npy, write_text
+from wsdhq._shared import temporary
+from wsdhq._shared.files import atomic_path, save_npy, write_text
 from wsdhq.quant import AdditiveQuantizer, AQDIndex
 
 posix = pytest.mark.skipif(os.name != "posix", reason="as POSIX has it")
@@ -110,7 +110,7 @@ def test_nothing_is_written_anywhere_else(tmp_path: Path, monkeypatch: pytest.Mo
         "made = []\n"
         "sys.addaudithook(lambda name, args: made.append(str(args[0])) if name in"
         " ('os.mkdir', 'os.rename', 'os.remove') else None)\n"
-        "from wsdhq._files import write_text\n"
+        "from wsdhq._shared.files import write_text\n"
         f"write_text({str(tmp_path / 'file')!r}, 'text')\n"
         f"assert all(path.startswith({str(tmp_path)!r}) or '/' not in path for path in made), made"
     )
@@ -156,7 +156,7 @@ def test_the_file_is_on_disk_before_its_name_and_the_name_before_the_end(
 
 KILLED = """
 import sys
-from wsdhq._files import atomic_path
+from wsdhq._shared.files import atomic_path
 with atomic_path(sys.argv[1]) as temporary:
     temporary.write_bytes(b"half")
     print("writing", flush=True)
@@ -226,7 +226,7 @@ def test_writers_of_one_name_do_not_disturb_each_other(tmp_path: Path) -> None:
 def test_a_folder_that_is_taken_before_it_is_locked_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, taken = _temporary._lock, []
+    real, taken = temporary._lock, []
 
     def taken_first(folder: Path) -> int | None:
         if not taken:
@@ -234,7 +234,7 @@ def test_a_folder_that_is_taken_before_it_is_locked_is_made_again(
             folder.rmdir()
         return real(folder)
 
-    monkeypatch.setattr(_temporary, "_lock", taken_first)
+    monkeypatch.setattr(temporary, "_lock", taken_first)
     write_text(tmp_path / "file", "text")
     assert len(taken) == 1
     assert (tmp_path / "file").read_text() == "text"
@@ -244,7 +244,7 @@ def test_a_folder_that_is_taken_before_it_is_locked_is_made_again(
 def test_a_full_disk_is_told_with_the_name_and_changes_nothing(tmp_path: Path) -> None:
     script = (
         "import resource, signal, sys\n"
-        "from wsdhq._files import write_text\n"
+        "from wsdhq._shared.files import write_text\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
         "try:\n"

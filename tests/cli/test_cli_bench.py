@@ -13,7 +13,7 @@ from PIL import Image
 
 import wsdhq as package
 from tiny_bench import TINY
-from wsdhq._extras import install_command
+from wsdhq._shared.extras import install_command
 from wsdhq.bench import MODES
 
 

@@ -16,7 +16,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 import wsdhq as package
-from wsdhq._extras import install_command
+from wsdhq._shared.extras import install_command
 from wsdhq.embed import TrainedModel
 from wsdhq.quant import AdditiveQuantizer, AQDIndex
 
@@ -155,7 +155,7 @@ MISTAKES = {
     ),
     "unknown backbone": (
         "train --images {I}/images --tags {I}/tags.jsonl --out {W}/o --backbone resnet",
-        "unknown name 'resnet'; known names: alexnet, ",
+        "backbone: expected one of alexnet, ",
     ),
     "missing weights": (
         "train --images {I}/images --tags {I}/tags.jsonl --out {W}/o --backbone alexnet "
@@ -164,7 +164,7 @@ MISTAKES = {
     ),
     "unknown variant": (
         "train --features {F}/features.npy --tags {F}/tags.jsonl --out {W}/o --variant WSDHQ_X",
-        "--variant: there is no variant 'WSDHQ_X'; known: 'WSDHQ_G', ",
+        "--variant: expected one of 'WSDHQ_G', ",
     ),
     "images of a preset given as a setting": (
         "train --set images={I}/images --tags {I}/tags.jsonl --out {W}/o --preset nuswide "

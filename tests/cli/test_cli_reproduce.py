@@ -188,8 +188,8 @@ def test_the_list_names_every_row(data, wsdhq):
 
 MISTAKES = {
     "nothing": ("", "expected what to reproduce, one of table1, table2, fig3, fig4, fig5"),
-    "unknown target": ("table3", "there is no table or figure 'table3'; known: table1, table2"),
-    "unknown in a list": ("tabel --list", "there is no table or figure 'tabel'"),
+    "unknown target": ("table3", "what: expected one of 'table1', 'table2', "),
+    "unknown in a list": ("tabel --list", "got 'tabel'; did you mean 'table"),
     "no data set": ("table1", "--dataset is missing"),
     "no data": ("table1 --dataset folder", "--data is missing"),
     "unknown data set": (
@@ -213,7 +213,7 @@ MISTAKES = {
     "missing features": ("table1 {D} --features {T}/no.npy", "--features: there is no file"),
     "missing words": ("table1 {D} --word-vectors {T}/no.bin", "--word-vectors: there is no file"),
     "missing weights": ("table1 {D} --backbone-weights {T}/w", "--backbone-weights: there is no"),
-    "unknown backbone": ("table1 {D} --backbone resnet", "backbone: unknown name 'resnet'; known"),
+    "unknown backbone": ("table1 {D} --backbone resnet", "backbone: expected one of alexnet, "),
     "foreign weights": ("table1 {D} --backbone-weights {T}/data/features.npy", "features.npy"),
     "no such device": ("table1 {D} --device cuda:99", "device: torch "),
     "data set of a list": ("--list --dataset cifar", "--dataset: expected one of 'mirflickr25k'"),

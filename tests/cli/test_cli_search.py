@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 
-from wsdhq.cli.search import known_tags
 from wsdhq.data import read_tags
 from wsdhq.embed import TrainedModel
+from wsdhq.embed.tags.text_query import known_tags
 from wsdhq.quant import AQDIndex
 
 

@@ -92,34 +92,28 @@ def test_imports_are_found_wherever_they_stand() -> None:
 
 # The rooms of the package: what each may import of it, and of other packages. A room is a file or a
 # folder, and may always import itself.
-SHARED = {"_arguments", "_extras", "_files", "_progress", "_tensor_files"}
 LAYERS: dict[str, tuple[set[str], set[str] | None]] = {
-    "_arguments": (set(), {"numpy"}),
-    "_extras": (set(), set()),
-    "_temporary": (set(), set()),
-    "_files": ({"_temporary"}, {"numpy"}),
-    "_progress": (set(), {"tqdm"}),
-    "_tensor_files": ({"_progress"}, {"numpy"}),
-    "quant": ({"_core", "_arguments", "_files", "_progress", "_tensor_files"}, {"numpy"}),
-    "evaluation": ({"_arguments"}, {"numpy"}),
+    "_shared": (set(), {"numpy", "tqdm"}),
+    "quant": ({"_core", "_shared"}, {"numpy"}),
+    "evaluation": ({"_shared"}, {"numpy"}),
     "metrics": ({"evaluation"}, {"numpy"}),
-    "report": ({"evaluation", "_files"}, {"numpy", "PIL", "matplotlib"}),
-    "data": (SHARED, {"numpy", "PIL"}),
-    "synthetic": ({"_files"}, {"numpy", "PIL"}),
-    "interop": ({"quant", *SHARED}, {"numpy", "faiss"}),
-    "embed": ({"quant", "data", *SHARED}, None),
-    "baselines": ({"quant", "embed", "evaluation", *SHARED}, None),
-    "runs": ({"quant", "data", "embed", "evaluation", "report", "__version__", *SHARED}, None),
+    "report": ({"evaluation", "_shared"}, {"numpy", "PIL", "matplotlib"}),
+    "data": ({"_shared"}, {"numpy", "PIL"}),
+    "synthetic": ({"_shared"}, {"numpy", "PIL"}),
+    "interop": ({"quant", "_shared"}, {"numpy", "faiss"}),
+    "embed": ({"quant", "data", "_shared"}, None),
+    "baselines": ({"quant", "embed", "evaluation", "_shared"}, None),
+    "runs": ({"quant", "data", "embed", "evaluation", "report", "__version__", "_shared"}, None),
     "reproduce": (
-        {"quant", "data", "embed", "evaluation", "baselines", "__version__", *SHARED}, None,
+        {"quant", "data", "embed", "evaluation", "baselines", "__version__", "_shared"}, None,
     ),
     "bench": (
-        {"quant", "metrics", "_core", "__version__", *SHARED},
+        {"quant", "metrics", "_core", "__version__", "_shared"},
         {"numpy", "scipy", "faiss", "scann", "matplotlib", "rich", "threadpoolctl"},
     ),
     "cli": (
         {"quant", "data", "embed", "evaluation", "runs", "reproduce", "bench", "synthetic",
-         "__version__", *SHARED},
+         "__version__", "_shared"},
         None,
     ),
     "__main__": ({"cli"}, set()),

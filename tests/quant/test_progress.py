@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from wsdhq import _core
-from wsdhq import _progress as progress
+from wsdhq._shared import progress as progress
 from wsdhq.quant import AdditiveQuantizer, CodeStatistics, icm_encode
 from wsdhq.quant import report as report_module
 
@@ -284,7 +284,7 @@ import io, sys, types
 shell = types.SimpleNamespace(config={"IPKernelApp": {}})
 sys.modules["IPython"] = types.SimpleNamespace(get_ipython=lambda: shell)
 import numpy as np
-from wsdhq import _progress as progress
+from wsdhq._shared import progress as progress
 from wsdhq.quant import AdditiveQuantizer
 progress.SHOWN_AFTER = 0.0
 sys.stderr = io.StringIO()

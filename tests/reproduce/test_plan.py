@@ -79,11 +79,12 @@ def test_rows_widths_and_seeds_can_be_chosen():
 
 
 def test_unknown_names_are_answered_with_the_known_ones():
-    with pytest.raises(ValueError, match="no table or figure 'table3'; known: table1, table2, f"):
+    message = r"what: expected one of 'table1', .*, got 'table3'; did you mean 'table"
+    with pytest.raises(ValueError, match=message):
         rows_of("table3")
     with pytest.raises(ValueError, match="table1 has no row 'WSDHQ_G'; its rows are LSH, SH"):
         make_plan("table1", {}, chosen=["WSDHQ_G"])
-    with pytest.raises(ValueError, match="no data set 'cifar'; known: mirflickr25k, nuswide, fo"):
+    with pytest.raises(ValueError, match="dataset: expected one of 'mirflickr25k', 'nuswide', 'fo"):
         base_settings("cifar", {})
 
 

@@ -12,6 +12,7 @@ from inspect import signature
 from types import MappingProxyType
 from typing import Any
 
+from wsdhq._shared.arguments import as_choice, did_you_mean
 from wsdhq.baselines.interface import Baseline, TrainingData
 
 __all__ = ["BASELINES", "Baseline", "TrainingData", "baseline_class", "make_baseline"]
@@ -47,8 +48,7 @@ def baseline_class(name: str) -> type[Baseline]:
     ImportError
         A package that the baseline needs is not installed.
     """
-    if name not in BASELINES:
-        raise ValueError(f"no baseline is called {name!r}: there is {', '.join(BASELINES)}")
+    as_choice(name, "name", BASELINES)
     module, _, attribute = BASELINES[name].partition(":")
     found: type[Baseline] = getattr(import_module(module), attribute)
     return found
@@ -84,5 +84,8 @@ def make_baseline(
     known = [each for each in dict.fromkeys(own + shared) if each not in ("settings", "args")]
     for setting in settings:
         if setting not in known:
-            raise TypeError(f"{name} has no setting {setting!r}: there is {', '.join(known)}")
+            raise TypeError(
+                f"{name}: expected settings among {', '.join(known)}, got {setting!r}"
+                f"{did_you_mean(setting, known)}"
+            )
     return found(bits, seed=seed, threads=threads, **settings)

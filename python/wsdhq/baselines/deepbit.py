@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from wsdhq._arguments import as_number
+from wsdhq._shared.arguments import as_number
 from wsdhq.baselines.common.deep_network import DeepHashing, HashTask, augmented
 from wsdhq.baselines.interface import TrainingData
 from wsdhq.embed.networks.network import EmbeddingNetwork

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from wsdhq._arguments import as_integer
+from wsdhq._shared.arguments import as_integer
 from wsdhq.embed.tags.word_vectors import WordVectors
 from wsdhq.evaluation import RankBatches
 from wsdhq.quant.threads import resolve_threads

@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from wsdhq._arguments import about
-from wsdhq._files import write_json, write_text
+from wsdhq._shared.arguments import about
+from wsdhq._shared.files import write_json, write_text
 from wsdhq.bench import MODES, SUITES, Context, Report, Settings, find_peer, new_report, num_cores
 from wsdhq.bench.checks import WrongResultError
 from wsdhq.bench.report.plot import plot_report

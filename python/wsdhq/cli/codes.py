@@ -9,8 +9,8 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from wsdhq._arguments import about
-from wsdhq._files import atomic_path
+from wsdhq._shared.arguments import about
+from wsdhq._shared.files import atomic_path
 from wsdhq.cli.console import bar_for, say, say_skipped
 from wsdhq.cli.options import (
     Features,

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from wsdhq._progress import Progress, above_bars
+from wsdhq._shared.progress import Progress, above_bars
 from wsdhq.data import SkippedImage
 from wsdhq.data.skipped import list_skipped
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
-from wsdhq._arguments import about
+from wsdhq._shared.arguments import about
 from wsdhq.cli.console import bar_for, print_table, say, shows_bars
 from wsdhq.cli.evaluate import print_evaluation
 from wsdhq.cli.options import Threads, check_folder_of

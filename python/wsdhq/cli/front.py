@@ -47,7 +47,7 @@ def answer(arguments: Sequence[str]) -> int | None:
         print(f"wsdhq {__version__}")
         return 0
     if command is not None and command not in COMMANDS:
-        from wsdhq._arguments import did_you_mean
+        from wsdhq._shared.arguments import did_you_mean
 
         print(
             f"error: there is no command {command!r}{did_you_mean(command, COMMANDS)} "
@@ -90,7 +90,7 @@ def _absent(command: str) -> str | None:
 
 
 def _advice(command: str, package: str) -> str:
-    from wsdhq._extras import install_command
+    from wsdhq._shared.extras import install_command
 
     extra = COMMANDS[command].extra if command in COMMANDS else "train"
     name = f"wsdhq {command}" if command in COMMANDS else "wsdhq"
@@ -101,7 +101,7 @@ def _advice(command: str, package: str) -> str:
 
 
 def _help() -> str:
-    from wsdhq._extras import install_command
+    from wsdhq._shared.extras import install_command
 
     width = min(shutil.get_terminal_size((100, 24)).columns, 100)
     lines = ["Usage: wsdhq [OPTIONS] COMMAND [ARGUMENTS]", ""]

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 import typer
 from numpy.typing import NDArray
 
-from wsdhq._arguments import about, as_choice
-from wsdhq._files import writable_path
+from wsdhq._shared.arguments import about, as_choice
+from wsdhq._shared.files import writable_path
 from wsdhq.data.features import map_npy
 from wsdhq.embed.run_directory import RUN_FILES
 from wsdhq.quant.index import Similarity

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from wsdhq._arguments import about, as_choice
+from wsdhq._shared.arguments import about, as_choice
 from wsdhq.cli.console import bar_for, print_table, say, say_skipped
 from wsdhq.cli.options import Threads, as_options, check_folder_of
 from wsdhq.data import load

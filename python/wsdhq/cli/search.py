@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import json
-from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +10,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from wsdhq._arguments import about
+from wsdhq._shared.arguments import about
 from wsdhq.cli.console import print_table, say_skipped
 from wsdhq.cli.options import Run, Threads
 from wsdhq.data import ImageCollection, UnreadableImage, open_images, read_tags
@@ -46,6 +44,7 @@ def search(
 ) -> None:
     """Find the images of an index that mean what the query means."""
     from wsdhq.embed import TrainedModel
+    from wsdhq.embed.tags.text_query import known_tags
 
     if not query and words is None:
         raise ValueError("expected one of --query and --words, got neither")
@@ -66,50 +65,6 @@ def search(
             _print_json(name, row_scores, row_ids, shown_tags)
         else:
             _print_results(name, row_scores, row_ids, shown_tags)
-
-
-def known_tags(text: str, known: Collection[str]) -> list[str]:
-    """Cut a text into tags that training knew: from the left, the longest that there is.
-
-    Parameters
-    ----------
-    text : str
-        Words between white space. A tag may hold several.
-    known : collection of str
-        The tags, in lower case.
-
-    Returns
-    -------
-    list of str
-        Tags of `known`, in the order of the text.
-
-    Raises
-    ------
-    ValueError
-        No tag begins with one of the words (the message names it), or there is none.
-    """
-    words = text.lower().split()
-    if not words:
-        raise ValueError("expected at least one word, got none")
-    longest = max((len(tag.split()) for tag in known), default=1)
-    tags: list[str] = []
-    start = 0
-    while start < len(words):
-        for length in range(min(longest, len(words) - start), 0, -1):
-            tag = " ".join(words[start : start + length])
-            if tag in known:
-                break
-        else:
-            raise ValueError(_unknown(words[start], known))
-        tags.append(tag)
-        start += length
-    return tags
-
-
-def _unknown(word: str, known: Collection[str]) -> str:
-    message = f"{word!r} is not among the {len(known)} tags that training knew"
-    similar = difflib.get_close_matches(word, known, n=3)
-    return f"{message}; similar ones: {', '.join(map(repr, similar))}" if similar else message
 
 
 def _load_index(path: Path, model: TrainedModel, run: Path) -> AQDIndex:

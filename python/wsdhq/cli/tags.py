@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
-from wsdhq._arguments import about
-from wsdhq._files import write_json
+from wsdhq._shared.arguments import about
+from wsdhq._shared.files import write_json
 from wsdhq.cli.console import say
 from wsdhq.cli.options import check_folder_of
 from wsdhq.data import read_tags

@@ -7,9 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from wsdhq._arguments import about
 from wsdhq.cli.console import say, shows_bars
-from wsdhq.cli.options import Features, Images, Threads, one_input
+from wsdhq.cli.options import Features, Images, Threads, as_options, one_input
 from wsdhq.embed.config import TrainConfig
 from wsdhq.embed.config.pairs import read_settings
 from wsdhq.embed.config.presets import PRESETS, preset_settings
@@ -109,11 +108,11 @@ def train(
     begun: dict[str, Any] = {}
     chosen: Variant | None = None
     if variant is not None:
-        with about("--variant"):
+        with as_options("variant"):
             chosen = find_variant(variant)
     if preset is not None:
         of_the_paper = chosen is None or chosen.of_the_paper
-        with about("--preset"):
+        with as_options("preset"):
             begun = preset_settings(preset, images="images" in settings, objective=of_the_paper)
     if chosen is not None:
         begun = chosen.over(begun)

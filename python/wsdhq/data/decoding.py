@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from wsdhq._arguments import as_integer
+from wsdhq._shared.arguments import as_integer
 from wsdhq.data.images import ImageCollection, UnreadableImage
 from wsdhq.data.splits import check_rows
 

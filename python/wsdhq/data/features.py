@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from wsdhq._files import as_path
+from wsdhq._shared.files import as_path
 
 _MAGIC = b"\x93NUMPY"
 _FLOAT_SIZES = (2, 4, 8)

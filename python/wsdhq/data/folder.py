@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wsdhq._files import as_path
+from wsdhq._shared.files import as_path
 from wsdhq.data.folder_files import FEATURES, IMAGE_LIST, IMAGES, LABELS, TAGS
 from wsdhq.data.images import open_images
 from wsdhq.data.labels import Grouping, join_groupings, read_labels

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from wsdhq._files import as_path, atomic_path, save_npy, write_json
+from wsdhq._shared.files import as_path, atomic_path, save_npy, write_json
 from wsdhq.data.labels import Grouping
 from wsdhq.data.tags import normalize_tags
 

@@ -11,8 +11,8 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from wsdhq._arguments import as_integer
-from wsdhq._files import as_path
+from wsdhq._shared.arguments import as_integer
+from wsdhq._shared.files import as_path
 from wsdhq.data.rgb import decode_rgb, pillow_formats
 from wsdhq.data.tags import numbered_lines
 

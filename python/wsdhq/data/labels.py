@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from wsdhq._files import as_path
+from wsdhq._shared.files import as_path
 from wsdhq.data.features import map_npy
 from wsdhq.data.splits import check_rows
 from wsdhq.data.tags import numbered_lines

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from wsdhq._arguments import as_choice, as_integer
-from wsdhq._files import as_path
+from wsdhq._shared.arguments import as_choice, as_integer
+from wsdhq._shared.files import as_path
 from wsdhq.data.labels import Grouping
 from wsdhq.data.official import TagReader, find, read_lines, shown
 from wsdhq.data.splits import default_queries, split_collection

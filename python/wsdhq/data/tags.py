@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 
-from wsdhq._files import as_path
+from wsdhq._shared.files import as_path
 
 
 def read_tags(path: str | os.PathLike[str]) -> list[list[str]]:

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from wsdhq._arguments import as_integer
+from wsdhq._shared.arguments import as_integer
 from wsdhq.data import ImageCollection, SkippedImage
 from wsdhq.embed.decoding import decoded_parts
 from wsdhq.embed.networks.heads import HypersphericalHead

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from wsdhq._arguments import as_integer
+from wsdhq._shared.arguments import as_integer
 from wsdhq.data import ImageCollection, SkippedImage, open_images
 from wsdhq.data.skipped import list_skipped
 from wsdhq.embed.config import TrainConfig

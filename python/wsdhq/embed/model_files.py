@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from wsdhq._files import write_json
+from wsdhq._shared.files import write_json
 from wsdhq.embed.backbones import make_backbone
 from wsdhq.embed.backbones.alexnet import ALEXNET_NAMES
 from wsdhq.embed.backbones.weights import alexnet_variant

@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from wsdhq._files import as_path, write_text
+from wsdhq._shared.files import as_path, write_text
 from wsdhq.embed.config import TrainConfig
 
 # What training and evaluation write; `overwrite` removes these and nothing else.

@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from wsdhq._files import atomic_path
-from wsdhq._tensor_files import TYPES, byte_chunks, encode_header, read_arrays, read_header
+from wsdhq._shared.files import atomic_path
+from wsdhq._shared.tensor_files import TYPES, byte_chunks, encode_header, read_arrays, read_header
 
 _METADATA = "wsdhq"
 # As the format's own library orders and aligns them, so that files are the same by either.

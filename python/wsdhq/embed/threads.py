@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 from threadpoolctl import threadpool_limits
 
-from wsdhq._arguments import as_integer
+from wsdhq._shared.arguments import as_integer
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from typing import Literal, cast, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from wsdhq._arguments import as_integer
+from wsdhq._shared.arguments import as_integer
 from wsdhq.evaluation.relevance import (
     check_positions,
     integer_matrix,

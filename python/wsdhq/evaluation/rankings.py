@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from wsdhq._arguments import as_integer
+from wsdhq._shared.arguments import as_integer
 
 #: From `(start, stop)` to scores, or None, and positions of the results of those queries.
 RankBatches = Callable[[int, int], tuple[ArrayLike | None, ArrayLike]]

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wsdhq import _core
-from wsdhq._arguments import as_integer
-from wsdhq._progress import Progress, ProgressCallback, check_verbose
+from wsdhq._shared.arguments import as_choice, as_integer
+from wsdhq._shared.progress import Progress, ProgressCallback, check_verbose
 from wsdhq.quant.arrays.codes import CodeMatrix, as_code_rows
 from wsdhq.quant.arrays.parameters import as_codebooks, as_metric
 from wsdhq.quant.arrays.vectors import FloatMatrix, as_vectors, float32_chunks
@@ -29,11 +29,8 @@ BEAM_WIDTH = 32
 
 def check_relaxation(value: object) -> str:
     """Give the core's name of a relaxation; ValueError lists the known ones."""
-    if value is None:
-        return "none"
-    if isinstance(value, str) and value in ("codebooks", "data"):
-        return value
-    raise ValueError(f'relaxation: expected "codebooks", "data" or None, got {value!r}')
+    known = (None, "codebooks", "data")
+    return "none" if as_choice(value, "relaxation", known) is None else str(value)
 
 
 def check_beam_width(value: object, *, warm: bool) -> int:

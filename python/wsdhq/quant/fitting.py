@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsdhq import _core
-from wsdhq._progress import Progress, ProgressCallback
+from wsdhq._shared.progress import Progress, ProgressCallback
 from wsdhq.quant.arrays.codes import CodeMatrix
 from wsdhq.quant.arrays.vectors import FloatMatrix, float32_chunks
 from wsdhq.quant.encoding import encode_chunks

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsdhq import _core
-from wsdhq._progress import ProgressCallback
+from wsdhq._shared.progress import ProgressCallback
 from wsdhq.quant.arrays.vectors import FloatMatrix, as_float32
 from wsdhq.quant.statistics import CodeStatistics
 

@@ -14,9 +14,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wsdhq._files import as_path, atomic_path
-from wsdhq._progress import Progress
-from wsdhq._tensor_files import TYPES, Entry, byte_chunks, encode_header, read_arrays, read_header
+from wsdhq._shared.files import as_path, atomic_path
+from wsdhq._shared.progress import Progress
+from wsdhq._shared.tensor_files import (
+    TYPES,
+    Entry,
+    byte_chunks,
+    encode_header,
+    read_arrays,
+    read_header,
+)
 from wsdhq.quant.arrays.foreign import LazyRows, rows_per_chunk
 
 # Version 1 of an index holds rows of codes, version 2 blocks of them; since version 3, ids that

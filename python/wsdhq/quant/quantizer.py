@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wsdhq import _core
-from wsdhq._arguments import as_integer
-from wsdhq._progress import Progress, check_verbose
+from wsdhq._shared.arguments import as_integer
+from wsdhq._shared.progress import Progress, check_verbose
 from wsdhq.quant.arrays.codes import as_code_rows, as_codes, code_chunks
 from wsdhq.quant.arrays.parameters import as_codebooks
 from wsdhq.quant.arrays.vectors import as_vectors

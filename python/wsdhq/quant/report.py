@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import sys
 
-from wsdhq._progress import above_bars
+from wsdhq._shared.progress import above_bars
 
 logger = logging.getLogger("wsdhq.quant")
 

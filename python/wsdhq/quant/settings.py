@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar, overload
 
-from wsdhq._arguments import as_integer
-from wsdhq._progress import check_verbose
+from wsdhq._shared.arguments import as_choice, as_integer
+from wsdhq._shared.progress import check_verbose
 from wsdhq.quant.arrays.parameters import as_metric, check_num_codewords
 from wsdhq.quant.encoding import (
     MAX_BEAM_WIDTH,
@@ -17,12 +17,6 @@ from wsdhq.quant.encoding import (
 from wsdhq.quant.statistics import check_ridge
 
 T = TypeVar("T")
-
-
-def _check_init(value: object) -> str:
-    if not isinstance(value, str) or value not in ("residual", "slices"):
-        raise ValueError(f'init: expected "residual" or "slices", got {value!r}')
-    return value
 
 
 def _check_relaxation(value: object) -> str | None:
@@ -38,7 +32,7 @@ CHECKS: dict[str, Callable[[Any], Any]] = {
     "num_codebooks": lambda value: as_integer(value, "num_codebooks", 1),
     "codebook_size": lambda value: as_integer(value, "codebook_size", 1, 256),
     "metric": lambda value: as_metric(value, None),
-    "init": _check_init,
+    "init": lambda value: as_choice(value, "init", ("residual", "slices")),
     "iterations": lambda value: as_integer(value, "iterations", 0, MAX_ITERATIONS),
     "relaxation": _check_relaxation,
     "ridge": check_ridge,

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wsdhq import _core
-from wsdhq._arguments import as_integer, as_number
-from wsdhq._progress import Progress, check_verbose
+from wsdhq._shared.arguments import as_integer, as_number
+from wsdhq._shared.progress import Progress, check_verbose
 from wsdhq.quant.arrays.codes import as_code_rows, code_chunks
 from wsdhq.quant.arrays.foreign import LazyRows, rows_per_chunk
 from wsdhq.quant.arrays.parameters import check_num_codewords

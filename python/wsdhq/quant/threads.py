@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from wsdhq._arguments import as_integer
+from wsdhq._shared.arguments import as_integer
 
 _forked = False
 

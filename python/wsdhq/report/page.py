@@ -6,7 +6,7 @@ import os
 from importlib.resources import files
 from string import Template
 
-from wsdhq._files import write_text
+from wsdhq._shared.files import write_text
 from wsdhq.report import figures, sections
 from wsdhq.report.gallery import gallery
 from wsdhq.report.markup import escape

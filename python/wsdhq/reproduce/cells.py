@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from wsdhq._files import write_json
+from wsdhq._shared.files import write_json
 
 FORMAT = "wsdhq-cell"
 VERSION = 1

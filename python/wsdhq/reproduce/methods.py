@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from wsdhq._files import write_json
+from wsdhq._shared.files import write_json
 from wsdhq.embed.config.variants import Variant
 from wsdhq.evaluation import RankBatches, rank_by_index
 from wsdhq.reproduce.cells import Cell

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from wsdhq._shared.arguments import as_choice
 from wsdhq.embed.config.presets import PRESETS, preset_settings
 from wsdhq.embed.config.variants import PAPER_OBJECTIVE, VARIANTS
 from wsdhq.reproduce.cells import Cell
@@ -137,8 +138,7 @@ def rows_of(target: str) -> tuple[str, ...]:
     ValueError
         There is no such table or figure; the message lists those there are.
     """
-    if target not in TARGETS:
-        raise ValueError(f"there is no table or figure {target!r}; known: {', '.join(TARGETS)}")
+    as_choice(target, "what", TARGETS)
     if target == "fig5":
         return (_MAIN, _TWO_STAGE, _RIVAL)
     if target != "table2":
@@ -210,8 +210,7 @@ def base_settings(
     ValueError
         An unknown data set; the message lists the known ones.
     """
-    if dataset not in DATASETS:
-        raise ValueError(f"there is no data set {dataset!r}; known: {', '.join(DATASETS)}")
+    as_choice(dataset, "dataset", DATASETS)
     # Those for images go with the others: where features are learnt from, they say nothing.
     as_paper = not quick or backbone is not None or weights
     usual = preset_settings(dataset, images=as_paper) if dataset in PRESETS else {}

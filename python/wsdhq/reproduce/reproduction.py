@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from wsdhq._files import write_text
+from wsdhq._shared.files import write_text
 from wsdhq.reproduce.cells import CellStore
 from wsdhq.reproduce.inputs.dataset import Materials, Source
 from wsdhq.reproduce.methods import Method, Work

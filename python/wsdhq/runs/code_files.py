@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wsdhq._arguments import about
-from wsdhq._files import save_npy
+from wsdhq._shared.arguments import about
+from wsdhq._shared.files import save_npy
 from wsdhq.data.features import map_npy
 from wsdhq.embed.run_directory import RunDirectory
 

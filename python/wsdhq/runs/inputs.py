@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from wsdhq._arguments import about
-from wsdhq._files import as_path
-from wsdhq._progress import Progress
+from wsdhq._shared.arguments import about
+from wsdhq._shared.files import as_path
+from wsdhq._shared.progress import Progress
 from wsdhq.data import (
     Grouping,
     ImageCollection,

@@ -9,9 +9,9 @@ from typing import get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from wsdhq._arguments import as_choice
-from wsdhq._files import as_path
-from wsdhq._progress import Progress
+from wsdhq._shared.arguments import as_choice
+from wsdhq._shared.files import as_path
+from wsdhq._shared.progress import Progress
 from wsdhq.data import Labels, split_rows
 from wsdhq.embed import TrainedModel
 from wsdhq.embed.run_directory import RunDirectory

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from wsdhq._files import atomic_path
+from wsdhq._shared.files import atomic_path
 from wsdhq.evaluation import EvaluationResult
 from wsdhq.runs.evaluation import Evaluation
 

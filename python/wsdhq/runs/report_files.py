@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from wsdhq._files import as_path, write_json, write_text
+from wsdhq._shared.files import as_path, write_json, write_text
 from wsdhq.evaluation import EvaluationResult
 from wsdhq.report import write_report
 from wsdhq.runs.evaluation import Evaluation

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wsdhq._files import write_json, write_text
+from wsdhq._shared.files import write_json, write_text
 from wsdhq.synthetic.composition import compose
 from wsdhq.synthetic.objects import KIND_NAMES
 from wsdhq.synthetic.painting import paint

@@ -342,7 +342,11 @@ def test_a_backbone_is_refused_in_features_mode(world, config_for):
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"backbone": "alexnett"}, ValueError, "backbone: unknown name 'alexnett'; known names: "),
+        (
+            {"backbone": "alexnett"},
+            ValueError,
+            "got 'alexnett'; did you mean 'alexnet'",
+        ),
         ({"backbone": "alexnet"}, ValueError, "AlexNet .* expects images of 227 x 227 .* 16 x 16"),
         ({"backbone_weights": "none.pth"}, FileNotFoundError, "none.pth: no such file"),
         ({"backbone_weights": "none.npy"}, FileNotFoundError, "none.npy: no such file"),
@@ -399,7 +403,7 @@ class _Terminal(io.StringIO):
 def test_a_bar_is_shown_on_a_terminal_alone(world, config_for, monkeypatch):
     pipe, terminal, silenced = io.StringIO(), _Terminal(), _Terminal()
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setattr("wsdhq._progress.SHOWN_AFTER", 0.0)
+    monkeypatch.setattr("wsdhq._shared.progress.SHOWN_AFTER", 0.0)
     for stream, progress in ((pipe, None), (terminal, None), (silenced, False)):
         # Whatever else stands in for standard error draws by itself.
         monkeypatch.setattr(sys, "stderr", stream)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from wsdhq._arguments import as_integer
+from wsdhq._shared.arguments import as_integer
 from wsdhq.baselines.common.batch_norm import settle_batch_norm
 from wsdhq.baselines.common.hamming import pack_bits, rank_by_hamming
 from wsdhq.baselines.interface import Baseline, TrainingData

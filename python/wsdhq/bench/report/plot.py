@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from wsdhq._files import atomic_path
+from wsdhq._shared.files import atomic_path
 from wsdhq.bench.report.results import Comparison, Entry, Report
 
 _OURS = "#1f4fc4"

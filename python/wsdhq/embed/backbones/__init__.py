@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from torch import nn
 
+from wsdhq._shared.arguments import did_you_mean
 from wsdhq.embed.backbones.alexnet import AlexNet
 from wsdhq.embed.backbones.pixels import IMAGENET_PIXELS, PixelFormat, pixel_format_of
 from wsdhq.embed.backbones.public import LIBRARIES, make_public_backbone
@@ -80,9 +81,9 @@ def make_backbone(name: str, weights: str | os.PathLike[str] | None = None) -> n
     else:
         libraries = " or ".join(f"{known}:NAME" for known in sorted(LIBRARIES))
         raise ValueError(
-            f"backbone: unknown name {name!r}; known names: {', '.join(sorted(BACKBONES))}, and "
-            f"{libraries} for networks of these libraries "
-            "(give any other network to train(..., backbone=module))"
+            f"backbone: expected one of {', '.join(sorted(BACKBONES))}, or {libraries} for "
+            f"networks of these libraries, got {name!r}{did_you_mean(name, BACKBONES)} (any other "
+            "network is given to train(..., backbone=module))"
         )
     if weights is not None:
         load_backbone_weights(backbone, weights)

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from wsdhq._files import as_path
+from wsdhq._shared.files import as_path
 from wsdhq.embed.backbones.alexnet import ALEXNET_NAMES, LAST_MAP, AlexNet
 from wsdhq.embed.backbones.caffe_file import read_caffe_layers
 from wsdhq.embed.tensor_files import load_weights, read_tensors

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any
 
-from wsdhq._arguments import as_choice, as_integer, as_number, did_you_mean
+from wsdhq._shared.arguments import as_choice, as_integer, as_number, did_you_mean
 
 MAX_COUNT = 2**31 - 1
 

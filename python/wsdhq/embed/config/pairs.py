@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import fields
 from typing import Any
 
-from wsdhq._arguments import did_you_mean
+from wsdhq._shared.arguments import did_you_mean
 from wsdhq.embed.config.train_config import TrainConfig
 
 

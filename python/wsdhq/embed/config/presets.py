@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from wsdhq._shared.arguments import as_choice
+
 # Paper, "Setup": AlexNet to fc7, 300-dimensional word vectors, k = 20, tau = .75, eps = .1,
 # K_n = 1000, a linear transform layer learnt from scratch. Authors' released code: batches of
 # 256, 3e-4 halved every 300 steps, gamma = 1, lambda = 1e-4, images of 256 x 256 cropped to 227,
@@ -77,9 +79,7 @@ def preset_settings(name: str, *, images: bool, objective: bool = True) -> dict[
     ValueError
         An unknown name; the message lists the known ones.
     """
-    if name not in PRESETS:
-        known = ", ".join(map(repr, PRESETS))
-        raise ValueError(f"there is no preset {name!r}; known: {known}")
+    as_choice(name, "preset", PRESETS)
     settings = {**PRESETS[name], **(_IMAGES if images else {})}
     left_out = set() if objective else _OF_THE_OBJECTIVE
     return {field: value for field, value in settings.items() if field not in left_out}

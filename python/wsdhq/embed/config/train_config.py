@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from wsdhq._arguments import did_you_mean
-from wsdhq._files import as_path, atomic_path
+from wsdhq._shared.arguments import did_you_mean
+from wsdhq._shared.files import as_path, atomic_path
 from wsdhq.embed.config.compute import ComputeConfig
 from wsdhq.embed.config.data import DataConfig
 from wsdhq.embed.config.fields import Settings, check_fields, path

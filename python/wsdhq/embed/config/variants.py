@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from wsdhq._shared.arguments import as_choice
+
 # The paper's objective in the released code's terms, with a head and a schedule chosen for
 # features: what `train` does by itself is other than that.
 PAPER_OBJECTIVE: dict[str, Any] = {
@@ -163,10 +165,7 @@ def find_variant(name: str) -> Variant:
     """
     variants = {**VARIANTS, **PIECES}
     found = {_plain(known): variant for known, variant in variants.items()}.get(_plain(name))
-    if found is None:
-        known = ", ".join(map(repr, variants))
-        raise ValueError(f"there is no variant {name!r}; known: {known}")
-    return found
+    return variants[as_choice(name, "variant", variants)] if found is None else found
 
 
 def _plain(name: str) -> str:

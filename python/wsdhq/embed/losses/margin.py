@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from wsdhq._arguments import as_integer, as_number
+from wsdhq._shared.arguments import as_integer, as_number
 from wsdhq.embed.losses.checks import check_matrix, check_positives, check_same_width
 
 # Positive pairs handled at once: a block of (512, T') floats stays within a core's cache.

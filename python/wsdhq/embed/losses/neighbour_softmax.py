@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from wsdhq._arguments import as_number
+from wsdhq._shared.arguments import as_number
 from wsdhq.embed.losses.checks import check_matrix
 
 

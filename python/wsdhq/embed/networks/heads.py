@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from wsdhq._arguments import as_integer, as_number
+from wsdhq._shared.arguments import as_integer, as_number
 
 _ROWS_PER_BLOCK = 8192
 # Of the mean variance: what a dimension is taken to vary at least when it is whitened.

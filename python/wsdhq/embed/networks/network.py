@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from wsdhq._arguments import as_choice
+from wsdhq._shared.arguments import as_choice
 from wsdhq.embed.backbones.pixels import pixel_format_of
 from wsdhq.embed.config import EVALUATION_CROPS
 from wsdhq.embed.networks.heads import HypersphericalHead

@@ -15,7 +15,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from wsdhq._arguments import as_integer, as_number
+from wsdhq._shared.arguments import as_integer, as_number
 
 # Values held at once by a block of cosines or gathered pairs: 32 MiB of float64.
 _BLOCK_VALUES = 2**22

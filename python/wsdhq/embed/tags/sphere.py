@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from wsdhq._arguments import as_integer
+from wsdhq._shared.arguments import as_integer
 from wsdhq.embed.tags.graph import correlation_graph, enhance, group_means, merge_dense
 from wsdhq.embed.tags.sets import check_tag_sets, count_images
 from wsdhq.embed.tags.word_vectors import WordVectors

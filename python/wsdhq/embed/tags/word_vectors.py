@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from wsdhq._arguments import as_integer
-from wsdhq._files import as_path, atomic_path
+from wsdhq._shared.arguments import as_integer
+from wsdhq._shared.files import as_path, atomic_path
 from wsdhq.embed.tags.sets import check_tag_sets, count_images
 from wsdhq.embed.tags.word_vector_files import read_word_vectors
 

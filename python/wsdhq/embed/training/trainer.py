@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from wsdhq._files import save_npy, write_json
-from wsdhq._progress import Progress
+from wsdhq._shared.files import save_npy, write_json
+from wsdhq._shared.progress import Progress
 from wsdhq.data import SkippedImage, open_images
 from wsdhq.data.skipped import list_skipped
 from wsdhq.data.splits import split_collection

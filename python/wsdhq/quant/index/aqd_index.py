@@ -6,14 +6,14 @@ import copy
 import os
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wsdhq import _core
-from wsdhq._arguments import as_integer
-from wsdhq._progress import check_verbose
+from wsdhq._shared.arguments import as_choice, as_integer
+from wsdhq._shared.progress import check_verbose
 from wsdhq.quant.arrays.codes import CodeMatrix, as_code_rows
 from wsdhq.quant.arrays.vectors import as_float32, as_vectors
 from wsdhq.quant.index.block_buffer import Norms
@@ -77,8 +77,7 @@ class AQDIndex:
             raise TypeError(
                 f"quantizer: expected an AdditiveQuantizer, got {type(quantizer).__name__}"
             )
-        if similarity not in ("ip", "l2", "cosine"):
-            raise ValueError(f'similarity: expected "ip", "l2" or "cosine", got {similarity!r}')
+        as_choice(similarity, "similarity", get_args(Similarity))
         self.quantizer = copy.copy(quantizer)
         self.similarity = similarity
         self._codebooks = quantizer.codebooks

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wsdhq._arguments import as_integer
+from wsdhq._shared.arguments import as_integer
 from wsdhq.quant.arrays.codes import as_codes
 from wsdhq.quant.arrays.foreign import LazyRows
 from wsdhq.quant.index.ids import MAX_ID, Ids, as_ids, check_ids, check_next_id

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wsdhq._files import write_text
+from wsdhq._shared.files import write_text
 from wsdhq.data import SkippedImage, TaggedImages, read_features
 from wsdhq.embed.config import TrainConfig
 from wsdhq.embed.tags.word_vectors import WordVectors, load_word_vectors

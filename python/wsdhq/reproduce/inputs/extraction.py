@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from wsdhq._files import save_npy, write_json
+from wsdhq._shared.files import save_npy, write_json
 from wsdhq.data import (
     ImageCollection,
     SkippedImage,

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from wsdhq._files import atomic_path, save_npy, write_text
+from wsdhq._shared.files import atomic_path, save_npy, write_text
 from wsdhq.data import ImageCollection, TaggedImages, decode_images
 from wsdhq.reproduce.listener import Listener
 

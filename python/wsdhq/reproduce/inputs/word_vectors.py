@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from wsdhq._files import write_json
+from wsdhq._shared.files import write_json
 from wsdhq.embed.tags.word_vectors import load_word_vectors, save_word_vectors, train_word_vectors
 from wsdhq.reproduce.identity import checksum, noted
 from wsdhq.reproduce.listener import Listener

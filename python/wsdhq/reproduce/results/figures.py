@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wsdhq._files import atomic_path
+from wsdhq._shared.files import atomic_path
 from wsdhq.reproduce.paper import TITLES
 from wsdhq.reproduce.plan import Plan, Point
 from wsdhq.reproduce.results.summary import (

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from wsdhq._progress import Progress
+from wsdhq._shared.progress import Progress
 
 #: Of the types of the format, the arrays that hold them: of bfloat16, which NumPy lacks, the bits.
 TYPES: dict[str, np.dtype[Any]] = {

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wsdhq._temporary import synchronize_folder, temporary_folder, told_of
+from wsdhq._shared.temporary import synchronize_folder, temporary_folder, told_of
 
 
 def as_path(path: str | os.PathLike[str]) -> Path:
