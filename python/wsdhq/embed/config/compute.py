@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from wsdhq.embed.config.fields import Settings, text, whole
 
@@ -22,9 +23,9 @@ class ComputeConfig(Settings):
         "cpu", "cuda" or "cuda:N".
     """
 
-    seed: int = whole(0, maximum=2**32 - 1)
-    threads: int | None = whole(None, 1)
-    device: str = text("cpu")
+    seed: Annotated[int, whole(maximum=2**32 - 1)] = 0
+    threads: Annotated[int | None, whole(1)] = None
+    device: Annotated[str, text()] = "cpu"
 
     def _check_together(self) -> None:
         super()._check_together()

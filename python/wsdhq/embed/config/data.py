@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from wsdhq.embed.config.fields import Settings, path, whole
 
@@ -25,12 +26,12 @@ class DataConfig(Settings):
         Rows of the database to train on, drawn by the same permutation; None takes all.
     """
 
-    tags: str = path()
-    features: str | None = path(None)
-    images: str | None = path(None)
-    num_queries: int = whole(0)
-    split_seed: int = whole(0, maximum=2**63 - 1)
-    num_train: int | None = whole(None, 1)
+    tags: Annotated[str, path()]
+    features: Annotated[str | None, path()] = None
+    images: Annotated[str | None, path()] = None
+    num_queries: Annotated[int, whole()] = 0
+    split_seed: Annotated[int, whole(maximum=2**63 - 1)] = 0
+    num_train: Annotated[int | None, whole(1)] = None
 
     def _check_together(self) -> None:
         super()._check_together()

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from types import NoneType
+from typing import Any, get_args, get_type_hints
 
 from wsdhq._shared.arguments import as_choice, as_integer, as_number, did_you_mean
 
 MAX_COUNT = 2**31 - 1
+# Of a value and the name of its field: the value to keep, or an error.
+Check = Callable[[Any, str], Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +40,7 @@ def check_fields(kind: type[Settings], values: Mapping[str, object]) -> dict[str
     TypeError, ValueError
         A value that its field refuses, or a name that is no field.
     """
-    known = {each.name: each for each in fields(kind)}
+    known = _checks_of(kind)
     checked = {}
     for name, value in values.items():
         if name not in known:
@@ -45,42 +48,38 @@ def check_fields(kind: type[Settings], values: Mapping[str, object]) -> dict[str
                 f"expected settings among {', '.join(sorted(known))}, got {name!r}"
                 f"{did_you_mean(name, known)}"
             )
-        # Annotations are strings here: "int | None" and the like.
-        is_absent = value is None and str(known[name].type).endswith(" | None")
-        checked[name] = None if is_absent else known[name].metadata["check"](value, name)
+        check, may_be_absent = known[name]
+        checked[name] = None if value is None and may_be_absent else check(value, name)
     return checked
 
 
-def _field(check: Callable[[Any, str], Any], default: object) -> Any:
-    metadata = {"check": check}
-    if default is ...:
-        return field(metadata=metadata)
-    return field(default=default, metadata=metadata)
+def _checks_of(kind: type[Settings]) -> dict[str, tuple[Check, bool]]:
+    """Of each field its check, and whether it may be None: `Annotated[int | None, whole(1)]`."""
+    found = {}
+    for name, hint in get_type_hints(kind, include_extras=True).items():
+        found[name] = hint.__metadata__[0], NoneType in get_args(hint.__origin__)
+    return found
 
 
-def whole(default: int | None, minimum: int = 0, maximum: int = MAX_COUNT) -> Any:
-    """A field of an integer, minimum .. maximum."""
+def whole(minimum: int = 0, maximum: int = MAX_COUNT) -> Check:
+    """An integer, minimum .. maximum."""
 
     def check(value: Any, name: str) -> int:
         # Few users care for a bound that is there for damaged files.
         return as_integer(as_integer(value, name, minimum), name, maximum=maximum)
 
-    return _field(check, default)
+    return check
 
 
 def number(
-    default: float | None,
-    minimum: float | None = None,
-    maximum: float | None = None,
-    *,
-    above: float | None = None,
-) -> Any:
-    """A field of a finite float."""
-    return _field(partial(as_number, minimum=minimum, maximum=maximum, above=above), default)
+    minimum: float | None = None, maximum: float | None = None, *, above: float | None = None
+) -> Check:
+    """A finite float."""
+    return partial(as_number, minimum=minimum, maximum=maximum, above=above)
 
 
-def choice(default: str | None, choices: tuple[str, ...]) -> Any:
-    """A field of one of some names."""
+def choice(choices: tuple[str, ...]) -> Check:
+    """One of some names."""
 
     def check(value: Any, name: str) -> str:
         if not isinstance(value, str):
@@ -88,22 +87,22 @@ def choice(default: str | None, choices: tuple[str, ...]) -> Any:
             raise TypeError(f"{name}: expected one of {known}, got {type(value).__name__}")
         return as_choice(value, name, choices)
 
-    return _field(check, default)
+    return check
 
 
-def flag(default: bool) -> Any:
-    """A field of True or False."""
+def flag() -> Check:
+    """True or False."""
 
     def check(value: Any, name: str) -> bool:
         if not isinstance(value, bool):
             raise TypeError(f"{name}: expected True or False, got {type(value).__name__}")
         return value
 
-    return _field(check, default)
+    return check
 
 
-def path(default: str | None = ...) -> Any:  # type: ignore[assignment]
-    """A field of a path, kept as text; required without a default."""
+def path() -> Check:
+    """A path, kept as text."""
 
     def check(value: Any, name: str) -> str:
         text = os.path.expanduser(value) if isinstance(value, str | os.PathLike) else value
@@ -113,15 +112,15 @@ def path(default: str | None = ...) -> Any:  # type: ignore[assignment]
             )
         return text
 
-    return _field(check, default)
+    return check
 
 
-def text(default: str) -> Any:
-    """A field of a str, of which other code knows what it may say."""
+def text() -> Check:
+    """A str, of which other code knows what it may say."""
 
     def check(value: Any, name: str) -> str:
         if not isinstance(value, str):
             raise TypeError(f"{name}: expected a str, got {type(value).__name__}")
         return value
 
-    return _field(check, default)
+    return check

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from wsdhq.embed.config.fields import Settings, choice, flag, number, path, text, whole
 
@@ -53,16 +54,16 @@ class ModelConfig(Settings):
         not with "tag_softmax".
     """
 
-    backbone: str = text("small")
-    backbone_weights: str | None = path(None)
-    image_size: int = whole(64, 16, MAX_IMAGE_SIZE)
-    crop_size: int | None = whole(None, 16, MAX_IMAGE_SIZE)
-    evaluation_crops: str = choice("centre", EVALUATION_CROPS)
-    augment: bool = flag(True)
-    whitening: float = number(0.5, 0, 1)
-    hidden_dim: int | None = whole(1024, 1, MAX_HIDDEN_DIM)
-    dropout: float | None = number(None, 0)
-    normalize: bool = flag(True)
+    backbone: Annotated[str, text()] = "small"
+    backbone_weights: Annotated[str | None, path()] = None
+    image_size: Annotated[int, whole(16, MAX_IMAGE_SIZE)] = 64
+    crop_size: Annotated[int | None, whole(16, MAX_IMAGE_SIZE)] = None
+    evaluation_crops: Annotated[str, choice(EVALUATION_CROPS)] = "centre"
+    augment: Annotated[bool, flag()] = True
+    whitening: Annotated[float, number(0, 1)] = 0.5
+    hidden_dim: Annotated[int | None, whole(1, MAX_HIDDEN_DIM)] = 1024
+    dropout: Annotated[float | None, number(0)] = None
+    normalize: Annotated[bool, flag()] = True
 
     def _check_together(self) -> None:
         super()._check_together()

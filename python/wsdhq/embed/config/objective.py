@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from wsdhq.embed.config.fields import Settings, choice, number, whole
 
@@ -45,12 +46,12 @@ class ObjectiveConfig(Settings):
         Hardest tags taken as negatives per image; None takes all, as the released code.
     """
 
-    loss: str = choice("tag_softmax", LOSSES)
-    temperature: float = number(0.15, above=0)
-    neighbour_weight: float = number(0.5, 0)
-    neighbour_temperature: float = number(0.3, above=0)
-    plausibility: float = number(0.5, 0)
-    propagation: float = number(1.0, 0)
-    margin: float | None = number(None, 0)
-    gamma: float = number(1.0, above=0)
-    num_negatives: int | None = whole(1000, 1)
+    loss: Annotated[str, choice(LOSSES)] = "tag_softmax"
+    temperature: Annotated[float, number(above=0)] = 0.15
+    neighbour_weight: Annotated[float, number(0)] = 0.5
+    neighbour_temperature: Annotated[float, number(above=0)] = 0.3
+    plausibility: Annotated[float, number(0)] = 0.5
+    propagation: Annotated[float, number(0)] = 1.0
+    margin: Annotated[float | None, number(0)] = None
+    gamma: Annotated[float, number(above=0)] = 1.0
+    num_negatives: Annotated[int | None, whole(1)] = 1000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 from wsdhq.embed.config.fields import Settings, choice, number, whole
 
@@ -50,14 +51,14 @@ class OptimizerConfig(Settings):
         Decoupled weight decay, scaled by the rate of each group.
     """
 
-    epochs: int = whole(15, 1)
-    batch_size: int | None = whole(None, 1)
-    learning_rate: float | None = number(None, above=0)
-    head_rate_factor: float | None = number(None, above=0)
-    tag_rate_factor: float = number(1.0, 0)
-    schedule: str = choice("cosine", SCHEDULES)
-    halve_every: int = whole(300, 1)
-    weight_decay: float = number(0.0, 0)
+    epochs: Annotated[int, whole(1)] = 15
+    batch_size: Annotated[int | None, whole(1)] = None
+    learning_rate: Annotated[float | None, number(above=0)] = None
+    head_rate_factor: Annotated[float | None, number(above=0)] = None
+    tag_rate_factor: Annotated[float, number(0)] = 1.0
+    schedule: Annotated[str, choice(SCHEDULES)] = "cosine"
+    halve_every: Annotated[int, whole(1)] = 300
+    weight_decay: Annotated[float, number(0)] = 0.0
 
     def rates(self, *, is_alone: bool, is_trained: bool) -> tuple[float, float]:
         """The learning rates of backbone and head.

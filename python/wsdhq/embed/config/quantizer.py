@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from wsdhq.embed.config.fields import Settings, choice, number, whole
 
@@ -34,11 +35,11 @@ class QuantizerConfig(Settings):
         embeddings, or none.
     """
 
-    bits: int = whole(32, 8, MAX_BITS)
-    quantization_weight: float = number(0.0, 0)
-    quantizer_metric: str = choice("identity", QUANTIZER_METRICS)
-    update_every: int = whole(2, 1)
-    relaxation: str | None = choice("data", RELAXATIONS)
+    bits: Annotated[int, whole(8, MAX_BITS)] = 32
+    quantization_weight: Annotated[float, number(0)] = 0.0
+    quantizer_metric: Annotated[str, choice(QUANTIZER_METRICS)] = "identity"
+    update_every: Annotated[int, whole(1)] = 2
+    relaxation: Annotated[str | None, choice(RELAXATIONS)] = "data"
 
     def _check_together(self) -> None:
         super()._check_together()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from wsdhq.embed.config.fields import Settings, number, path, whole
 
@@ -33,13 +34,13 @@ class SphereConfig(Settings):
         again.
     """
 
-    word_vectors: str | None = path(None)
-    word_dim: int = whole(128, 1, MAX_WORD_DIM)
-    word_epochs: int = whole(20, 1)
-    min_count: int = whole(5, 1)
-    num_neighbours: int | None = whole(None)
-    threshold: float = number(0.75, -1, 1)
-    radius: float | None = number(None, 0)
+    word_vectors: Annotated[str | None, path()] = None
+    word_dim: Annotated[int, whole(1, MAX_WORD_DIM)] = 128
+    word_epochs: Annotated[int, whole(1)] = 20
+    min_count: Annotated[int, whole(1)] = 5
+    num_neighbours: Annotated[int | None, whole()] = None
+    threshold: Annotated[float, number(-1, 1)] = 0.75
+    radius: Annotated[float | None, number(0)] = None
 
     @property
     def graph_neighbours(self) -> int:

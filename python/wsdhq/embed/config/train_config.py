@@ -6,7 +6,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Annotated, Any
 
 from wsdhq._shared.arguments import did_you_mean
 from wsdhq._shared.files import as_path, atomic_path
@@ -68,7 +68,7 @@ class TrainConfig(
     True
     """
 
-    out: str = path()
+    out: Annotated[str, path()]
 
     def _check_together(self) -> None:
         super()._check_together()
