@@ -407,6 +407,7 @@ def test_a_shell_completes_commands_and_options(tmp_path):
 
     assert completed("wsdhq e") == ["embed", "encode", "evaluate"]
     assert completed("wsdhq train --ep") == ["--epochs"]
+    assert "_WSDHQ_COMPLETE" in _in_a_process("--show-completion", "bash").stdout
 
 
 def test_a_tilde_is_the_folder_of_the_user(features, wsdhq, tmp_path, monkeypatch):

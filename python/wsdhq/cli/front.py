@@ -23,6 +23,7 @@ _OPTIONS = {
     "-h, --help": "Print this; `wsdhq COMMAND --help` tells of a command.",
 }
 _FLAGS = {"-q", "--quiet", "-v", "--verbose"}
+_COMPLETION = {"--install-completion", "--show-completion"}
 _MISTAKE = 2
 
 
@@ -34,7 +35,7 @@ def answer(arguments: Sequence[str]) -> int | None:
     int or None
         The exit status.
     """
-    if "_WSDHQ_COMPLETE" in os.environ:
+    if "_WSDHQ_COMPLETE" in os.environ or _COMPLETION & set(arguments):
         return None
     before = [each for each in arguments[: _place(arguments)] if each not in _FLAGS]
     command = command_of(arguments)
