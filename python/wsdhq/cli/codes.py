@@ -10,7 +10,6 @@ import typer
 from numpy.typing import NDArray
 
 from wsdhq._shared.arguments import about
-from wsdhq._shared.files import atomic_path
 from wsdhq.cli.console import bar_for, say, say_skipped
 from wsdhq.cli.options import (
     Features,
@@ -42,9 +41,15 @@ def embed(
     threads: Threads = None,
 ) -> None:
     """Embed images on the semantic hypersphere: (N, D) float32 rows of unit norm."""
+    from wsdhq.runs.code_files import write_embeddings
+    from wsdhq.runs.inputs import read_features_for
+
     model = _load(run, out, features, images)
     if features is not None:
-        num_images = _embed_features(model, run, features, out, threads)
+        array = read_features_for(model, run, features)
+        with about(features), bar_for("embedding") as bar:
+            write_embeddings(out, model, array, threads, bar.advance_to)
+        num_images = len(array)
     else:
         embedded, num_inputs = _embed_images(model, images, threads)
         _write(out, embedded.embeddings, embedded.kept, num_inputs)
@@ -114,29 +119,6 @@ def _load(run: Path, out: Path, features: Path | None, images: Path | None) -> T
     model = TrainedModel.load(run)
     check_kind(model, run, features, images)
     return model
-
-
-def _embed_features(
-    model: TrainedModel, run: Path, features: Path, out: Path, threads: int | None
-) -> int:
-    """Embed block by block into the file, which may be larger than memory."""
-    from wsdhq.runs.code_files import rows_beside
-    from wsdhq.runs.inputs import read_features_for
-
-    array = read_features_for(model, run, features)
-    header = {"descr": "<f4", "fortran_order": False, "shape": (len(array), model.dim)}
-    with (
-        about(features),
-        bar_for("embedding") as bar,
-        atomic_path(out) as temporary,
-        temporary.open("wb") as file,
-    ):
-        np.lib.format.write_array_header_1_0(file, header)
-        for start, block in model.embed_blocks(array, threads=threads):
-            file.write(block.astype("<f4", copy=False).tobytes())
-            bar.advance_to(start + len(block), len(array))
-    rows_beside(out).unlink(missing_ok=True)
-    return len(array)
 
 
 def _embed_images(

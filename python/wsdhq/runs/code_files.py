@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsdhq._shared.arguments import about
-from wsdhq._shared.files import save_npy
+from wsdhq._shared.files import atomic_path, save_npy
 from wsdhq.data.features import map_npy
+from wsdhq.embed import TrainedModel
 from wsdhq.embed.run_directory import RunDirectory
 
 
@@ -82,3 +84,20 @@ def write_rows(
         rows.unlink(missing_ok=True)
         return None
     return rows
+
+
+def write_embeddings(
+    out: Path,
+    model: TrainedModel,
+    features: NDArray[Any],
+    threads: int | None,
+    progress: Callable[[int, int], None],
+) -> None:
+    """Embed features block by block into a `.npy` file, which may be larger than memory."""
+    header = {"descr": "<f4", "fortran_order": False, "shape": (len(features), model.dim)}
+    with atomic_path(out) as temporary, temporary.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for start, block in model.embed_blocks(features, threads=threads):
+            file.write(block.astype("<f4", copy=False).tobytes())
+            progress(start + len(block), len(features))
+    rows_beside(out).unlink(missing_ok=True)
