@@ -68,7 +68,7 @@ def test_without_faiss_ours_is_timed_and_the_user_is_told(small, wsdhq, tmp_path
     monkeypatch.setitem(sys.modules, "faiss", None)
     out = tmp_path / "result.json"
     outcome = wsdhq.done("bench", "--quick", "--only", "search,solve", "--out", out)
-    assert "pip install 'wsdhq[bench]'" in outcome.err
+    assert install_command("bench") in outcome.err
     report = json.loads(out.read_text())
     peers = {e["name"] for c in report["comparisons"] for e in c["entries"] if not e["ours"]}
     assert peers == {"limit: reading memory, 1 thread"}

@@ -203,7 +203,8 @@ images = wsdhq.data.open_images(sys.argv[1])
 try:
     images.open(0)
 except ImportError as error:
-    assert "pip install 'wsdhq[train]'" in str(error), error
+    from wsdhq._shared.extras import install_command
+    assert install_command("train") in str(error), error
 else:
     raise AssertionError("an image was decoded without Pillow")
 """

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 from types import ModuleType
 
 import pytest
 
 import wsdhq.embed
+from wsdhq._shared.extras import install_command
 
 
 @pytest.mark.parametrize("missing", ["torch", "gensim"])
@@ -19,7 +21,8 @@ def test_a_missing_package_is_named_with_what_installs_it(
 
     monkeypatch.delitem(vars(wsdhq.embed), "train", raising=False)
     monkeypatch.setattr(wsdhq.embed, "import_module", absent)
-    message = rf"wsdhq\.embed\.train needs the package '{missing}'.*pip install 'wsdhq\[train\]'"
+    advice = re.escape(install_command("train"))
+    message = rf"wsdhq\.embed\.train needs the package '{missing}'.*{advice}"
     with pytest.raises(ModuleNotFoundError, match=message) as caught:
         _ = wsdhq.embed.train
     assert caught.value.name == missing

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 import oracle
+from wsdhq._shared.extras import install_command
 from wsdhq.quant import AdditiveQuantizer, AQDIndex
 
 faiss = pytest.importorskip("faiss")
@@ -234,7 +237,7 @@ def test_without_faiss_the_message_says_what_to_install(monkeypatch):
 
     monkeypatch.setitem(sys.modules, "faiss", None)
     for call in (lambda: to_faiss(make("ip")), lambda: from_faiss(None)):
-        with pytest.raises(ImportError, match=r"faiss is needed: pip install 'wsdhq\[faiss\]'"):
+        with pytest.raises(ImportError, match=re.escape(install_command("faiss"))):
             call()
 
 

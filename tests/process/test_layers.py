@@ -156,6 +156,7 @@ def test_only_quant_and_the_machine_of_bench_know_the_core(room: str) -> None:
 def test_training_libraries_are_loaded_by_nothing_that_reads_or_measures() -> None:
     for room in ("quant", "data", "evaluation", "report", "bench", "synthetic", "interop"):
         assert_never(room, "torch", "gensim", "sklearn")
+    assert_never("reproduce", "torchvision")
 
 
 @pytest.mark.parametrize("folder", ["benchmarks", "examples", "docs", "tests"])

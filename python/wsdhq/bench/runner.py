@@ -43,8 +43,10 @@ def new_report(context: Context, suites: Sequence[str], command: str) -> Report:
         },
     )
     if context.faiss is None:
+        from wsdhq._shared.extras import install_command
+
         report.notes.append(
-            "faiss is not installed: ours alone was timed. pip install 'wsdhq[bench]' compares."
+            f"faiss is not installed: ours alone was timed. To compare: {install_command('bench')}"
         )
     if find_peer("threadpoolctl") is None:
         report.notes.append(

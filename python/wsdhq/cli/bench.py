@@ -107,7 +107,9 @@ def bench(
     written = [str(out)]
     picture = out.with_suffix(".png")
     if find_peer("matplotlib") is None:
-        say("matplotlib is not installed: no plot (pip install 'wsdhq[bench]')")
+        from wsdhq._shared.extras import install_command
+
+        say(f"matplotlib is not installed: no plot ({install_command('bench')})")
     elif plot_report(picture, report):
         written.append(str(picture))
     if markdown_file is not None:

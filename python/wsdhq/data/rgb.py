@@ -29,9 +29,9 @@ def pillow_formats() -> tuple[str, ...]:
     try:
         from PIL import Image
     except ImportError as error:
-        raise ImportError(
-            "reading images needs Pillow: install it with pip install 'wsdhq[train]'"
-        ) from error
+        from wsdhq._shared.extras import install_command
+
+        raise ImportError(f"reading images needs Pillow: {install_command('train')}") from error
     Image.init()
     return tuple(name for name in _FORMATS if name in Image.OPEN)
 

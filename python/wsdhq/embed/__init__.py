@@ -41,9 +41,11 @@ def __getattr__(name: str) -> Any:
     except ModuleNotFoundError as error:
         if (error.name or "wsdhq").startswith("wsdhq"):
             raise
+        from wsdhq._shared.extras import install_command
+
         raise ModuleNotFoundError(
             f"{__name__}.{name} needs the package {error.name!r}, which is not installed: "
-            "pip install 'wsdhq[train]'",
+            + install_command("train"),
             name=error.name,
         ) from error
     globals()[name] = value

@@ -251,4 +251,6 @@ def _faiss() -> Any:
     try:
         return import_module("faiss")
     except ImportError as error:
-        raise ImportError(f"faiss is needed: pip install 'wsdhq[faiss]' ({error})") from error
+        from wsdhq._shared.extras import install_command
+
+        raise ImportError(f"faiss is needed: {install_command('faiss')} ({error})") from error
