@@ -131,7 +131,10 @@ def _figures(text: str) -> list[float]:
     [
         (["--set", "epochs=1", "--set", "epoch=1"], "got 'epoch'; did you mean 'epochs'"),
         (["--set", "bits=8"], "bits is given twice"),
-        (["--set", "epochs=1", "--variant", "default", "--variant", "WSDQH"], "no variant 'WSDQH'"),
+        (
+            ["--set", "epochs=1", "--variant", "default", "--variant", "WSDQH"],
+            "variant: expected one of 'WSDHQ_G', .*, got 'WSDQH'; did you mean 'WSDHQ'",
+        ),
         (["--set", "dropout=1"], "dropout: expected 0 <= dropout < 1, got 1"),
     ],
 )
